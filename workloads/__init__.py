@@ -1,0 +1,1 @@
+"""What runs on the machine: models, sparsification, traces and the compiler."""
