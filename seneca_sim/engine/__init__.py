@@ -1,0 +1,1 @@
+"""Engines: they run a program and count; they never price."""

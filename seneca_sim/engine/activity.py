@@ -1,0 +1,81 @@
+"""Activity: what an engine returns. Integer counts and cycles, never an energy."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
+PACKET_FIELDS = (
+    "route",
+    "token",
+    "sequence",
+    "destination",
+    "events",
+    "flits",
+    "hops",
+    "created",
+    "injected",
+    "arrived",
+    "started",
+    "done",
+)
+"""Columns of `Activity.packets`, one row per (packet, destination); times in cycles."""
+
+
+@dataclass(frozen=True, eq=False)
+class Activity:
+    """Counts and cycles of one run, all int64.
+
+    An *item* is a consumer or a stage of the program (consumers first, then stages, last the
+    host); `item_ops`, `token_ops` and `window_ops` are three marginals of one table of counts
+    over `cost.ops.OPS`, so their column sums are equal. A count is booked in the window of
+    `window_cycles` in which its action starts. Leakage is no count of actions: it follows from
+    `cycles`.
+    """
+
+    engine: str
+    cycles: int
+    wakeups: int
+    packet_hops: int
+    deliveries: int
+    window_cycles: int
+    token_start: Ints  # [tokens] the host begins to offer the token
+    token_done: Ints  # [tokens] the host has the token's last packet
+    stage_done: Ints  # [stages, tokens]
+    item_ops: Ints  # [items, ops]
+    token_ops: Ints  # [tokens, ops]
+    window_ops: Ints  # [windows, ops]
+    item_events_in: Ints  # [items] events taken by the controller
+    item_events_out: Ints  # [items] events sent
+    item_npe_cycles: Ints  # [items]
+    controller_busy: Ints  # [cores]
+    controller_blocked: Ints  # [cores] task FIFO full
+    npe_busy: Ints  # [cores]
+    generator_busy: Ints  # [cores]
+    output_blocked: Ints  # [cores] a packet waits for room in the output queue or for credit
+    input_peak: Ints  # [cores] flits
+    output_peak: Ints  # [cores] flits
+    fifo_peak: Ints  # [cores] tasks
+    link_flits: Ints  # [links], in the order of chip.mesh.links
+    link_packets: Ints  # [links]
+    link_busy: Ints  # [links] cycles
+    link_blocked: Ints  # [links] cycles: a packet waits, the link is free, the next buffer is full
+    packets: Ints | None = None  # [rows, len(PACKET_FIELDS)] on request
+
+    def differences(self, other: Activity) -> list[str]:
+        """Names of the fields that differ, the engine's name and its wake-ups aside."""
+        found = []
+        for field in fields(self):
+            if field.name in ("engine", "wakeups"):
+                continue
+            mine, theirs = getattr(self, field.name), getattr(other, field.name)
+            if not np.array_equal(mine, theirs):
+                found.append(field.name)
+        return found
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Activity) and not self.differences(other)

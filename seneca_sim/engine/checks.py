@@ -1,0 +1,29 @@
+"""What every engine checks before it runs."""
+
+from __future__ import annotations
+
+from seneca_sim.chip import Chip
+from seneca_sim.errors import InputError
+from seneca_sim.program import EventStream, Program
+
+
+def check_inputs(
+    chip: Chip, program: Program, stream: EventStream, mode: str, window_cycles: int
+) -> None:
+    """Raise InputError where chip, program and stream do not fit each other."""
+    if program.cores != chip.cores:
+        raise InputError(
+            f"program {program.name}: placed on {program.cores} cores, but chip {chip.name} has "
+            f"{chip.cores}; compile it for this chip"
+        )
+    if stream.counts.shape[0] != len(program.routes):
+        raise InputError(
+            f"event stream: {stream.counts.shape[0]} routes, but program {program.name} has "
+            f"{len(program.routes)}; make the stream from this program"
+        )
+    if not stream.tokens:
+        raise InputError("event stream: no token to run")
+    if mode not in ("generation", "pipelined"):
+        raise InputError(f"unknown token mode {mode!r}: expected generation or pipelined")
+    if window_cycles < 1:
+        raise InputError(f"power window of {window_cycles} cycles: expected at least 1")

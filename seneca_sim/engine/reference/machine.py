@@ -1,0 +1,284 @@
+"""The machine: declares every part of a chip, connects them, and answers their questions.
+
+Elaboration is apart from running: `Machine` builds parts and wires, `start` creates the processes.
+Parts hold no model of the program; what they need to know of it they ask here.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from simpy import Environment
+
+from seneca_sim.chip import Chip
+from seneca_sim.chip.mesh import (
+    HOST,
+    LOCAL,
+    OPPOSITE,
+    PORT_NAMES,
+    Hop,
+    entry_node,
+    links,
+    multicast_tree,
+    neighbour,
+)
+from seneca_sim.cost.kernel import load_kernel
+from seneca_sim.cost.timing import packet_flits, serialisation_cycles, task_cycles
+from seneca_sim.engine.reference.clock import cycle_of
+from seneca_sim.engine.reference.core import Controller, EventGenerator, InputQueue, Npes, Task
+from seneca_sim.engine.reference.host import Host
+from seneca_sim.engine.reference.network import InputBuffer, OutputPort, Sink
+from seneca_sim.engine.reference.packet import Packet
+from seneca_sim.engine.reference.tally import CONTROLLER_MEMORY, Tally
+from seneca_sim.errors import InputError
+from seneca_sim.program import NO_ROUTE, EventStream, Program
+
+
+class Machine:
+    """All parts of one run."""
+
+    def __init__(
+        self,
+        chip: Chip,
+        program: Program,
+        stream: EventStream,
+        *,
+        generation: bool,
+        window_cycles: int,
+        log_packets: bool,
+    ) -> None:
+        self.env = Environment()
+        self.chip, self.program, self.stream = chip, program, stream
+        self.generation = generation
+        consumers, stages = len(program.consumers), len(program.stages)
+        self.host_item = consumers + stages
+        self.tally = Tally(self.host_item + 1, stream.tokens, window_cycles)
+        self.events_in = [0] * (self.host_item + 1)
+        self.events_out = [0] * (self.host_item + 1)
+        self.npe_cycles = [0] * (self.host_item + 1)
+        self.token_start = np.full(stream.tokens, -1, np.int64)
+        self.token_done = np.full(stream.tokens, -1, np.int64)
+        self.stage_cycle = np.full((stages, stream.tokens), -1, np.int64)
+        self.finished = [0] * stages  # tokens that the stage has finished
+        self.answers = sum(
+            n
+            for n, c in zip(program.sources, program.consumers, strict=True)
+            if c.core == program.host
+        )
+        self.packet_rows: list[tuple[int, ...]] | None = [] if log_packets else None
+        self.deliveries = 0
+        self.last_cycle = 0
+        self.grouped = [bool(c.kernel) for c in program.consumers]
+        self._trees = [
+            multicast_tree(chip, r.source, program.destinations(i))
+            for i, r in enumerate(program.routes)
+        ]
+        self._credits: dict[tuple[int, int], int] = {}
+        self._tasks: dict[tuple[int, int], Task] = {}
+        self._build()
+
+    # -- elaboration -------------------------------------------------------------------------
+
+    def _build(self) -> None:
+        env, chip = self.env, self.chip
+        core, noc = chip.core, chip.noc
+        nodes = range(chip.cores)
+        self.outputs = [InputBuffer(env, n, LOCAL, core.output_queue_flits) for n in nodes]
+        self.inputs = [InputQueue(env, n, core.input_queue_flits) for n in nodes]
+        host_output = InputBuffer(env, chip.host_node, HOST, chip.host.queue_flits)
+        self.host = Host(self, host_output)
+        self.buffers = {(n, LOCAL): buffer for n, buffer in enumerate(self.outputs)}
+        self.buffers[chip.host_node, HOST] = host_output
+        self.links = links(chip)
+        self.ports = [
+            OutputPort(env, self.tally, len(PORT_NAMES), noc.hop_cycles, self._sink(link))
+            for link in self.links
+        ]
+        port_at = dict(zip(self.links, self.ports, strict=True))
+        for (node, _), buffer in self.buffers.items():
+            buffer.outputs = {port: p for (n, port), p in port_at.items() if n == node}
+        self.generators = [EventGenerator(self, n) for n in nodes]
+        self.npes = [Npes(self, n, self.generators[n]) for n in nodes]
+        self.controllers = [
+            Controller(self, n, self.inputs[n], self.npes[n], self.generators[n], self.outputs[n])
+            for n in nodes
+        ]
+
+    def _sink(self, link: Hop) -> Sink:
+        node, port = link
+        if port == LOCAL:
+            return self.inputs[node]
+        if port == HOST:
+            return self.host
+        target = neighbour(self.chip, node, port)
+        assert target is not None
+        buffer = InputBuffer(self.env, target, OPPOSITE[port], self.chip.noc.buffer_flits)
+        self.buffers[target, buffer.index] = buffer
+        return buffer
+
+    def start(self, shuffle: int | None = None) -> None:
+        """Create the processes; their order must not matter, which `shuffle` (a seed) tries."""
+        parts: list[Any] = [*self.ports, *self.controllers, *self.npes, *self.generators, self.host]
+        if shuffle is not None:
+            random.Random(shuffle).shuffle(parts)
+        for part in parts:
+            self.env.process(part.run())
+
+    # -- packets -----------------------------------------------------------------------------
+
+    def packets_of(self, stage: int, token: int) -> Iterator[Packet]:
+        """What a finished stage sends, in order."""
+        return self._packets(self.program.stages[stage].emits, token)
+
+    def host_packets(self, token: int) -> Iterator[Packet]:
+        """What the host sends for a token, in order."""
+        return self._packets(self.program.host_routes, token)
+
+    def _packets(self, routes: Iterable[int], token: int) -> Iterator[Packet]:
+        """S4: full packets first; the last one ends the vector, even when it is empty."""
+        noc = self.chip.noc
+        for route in routes:
+            left = int(self.stream.counts[route, token])
+            stage = self.program.routes[route].stage
+            item = len(self.program.consumers) + stage if stage >= 0 else self.host_item
+            self.events_out[item] += left
+            sequence = 0
+            while True:
+                events = min(left, noc.packet_events)
+                left -= events
+                flits = packet_flits(events, noc.header_flits, noc.event_flits)
+                serial = serialisation_cycles(flits, noc.flit_bits, noc.link_bits)
+                tree = self._trees[route]
+                yield Packet(
+                    route, token, sequence, events, flits, serial, not left, item, tree, -1
+                )
+                sequence += 1
+                if not left:
+                    break
+
+    def consumer_of(self, packet: Packet, core: int) -> int:
+        """The consumer a packet is for; -1 for a credit."""
+        route = self.program.routes[packet.route]
+        if route.acknowledges != NO_ROUTE:
+            return -1
+        return self.program.consumer_at[route.site, core]
+
+    def finish(self, packet: Packet, core: int) -> None:
+        """A destination is done with a packet."""
+        self.deliveries += 1
+        visit = packet.visits.pop(core)
+        if self.packet_rows is None:
+            return
+        source = self.program.routes[packet.route].source
+        self.packet_rows.append(
+            (
+                packet.route,
+                packet.token,
+                packet.sequence,
+                core,
+                packet.events,
+                packet.flits,
+                self._distance(source, core),
+                packet.created,
+                packet.injected,
+                visit[0],
+                visit[1],
+                cycle_of(self.env),
+            )
+        )
+
+    def _distance(self, source: int, target: int) -> int:
+        (x0, y0), (x1, y1) = self._place(source), self._place(target)
+        return abs(x0 - x1) + abs(y0 - y1)
+
+    def _place(self, endpoint: int) -> tuple[int, int]:
+        return self.chip.position(entry_node(self.chip, endpoint))
+
+    # -- windows and credits (S14) -----------------------------------------------------------
+
+    def window_open(self, route: int, token: int) -> bool:
+        """Whether every destination has acknowledged token - W of a windowed route."""
+        window = self.chip.core.window
+        if not self.program.routes[route].window or token < window:
+            return True
+        return self._credits.get((route, token - window), 0) == len(
+            self.program.destinations(route)
+        )
+
+    def credit(self, packet: Packet) -> None:
+        """An acknowledgement has arrived."""
+        route = self.program.routes[packet.route].acknowledges
+        key = route, packet.token
+        self._credits[key] = self._credits.get(key, 0) + 1
+
+    def credited_item(self, packet: Packet) -> int:
+        """Who pays for taking a credit: the stage that sends the acknowledged route."""
+        stage = self.program.routes[self.program.routes[packet.route].acknowledges].stage
+        return len(self.program.consumers) + stage
+
+    def open_vector(self, item: int, token: int) -> None:
+        """Check that a vector's slot is free: at most W tokens in flight at a consumer."""
+        stage = self.program.stage_of[item]
+        if token - self.finished[stage] >= self.chip.core.window:
+            site = self.program.sites[self.program.consumers[item].site].name
+            raise InputError(
+                f"program {self.program.name}: token {token} of {site} reaches core "
+                f"{self.program.consumers[item].core} while token {self.finished[stage]} is still "
+                f"there (window {self.chip.core.window}); a windowed route must guard this site"
+            )
+
+    # -- tasks -------------------------------------------------------------------------------
+
+    def group_task(self, item: int, token: int, events: int) -> Task:
+        """The task that applies a group of events to a consumer's rows."""
+        key = item, events
+        if key not in self._tasks:
+            consumer = self.program.consumers[item]
+            cycles, counts = self._run_of(consumer.kernel, consumer.rows, events)
+            cycles = task_cycles(self.chip.core.task_setup_cycles, cycles, 0, 0)
+            self._tasks[key] = Task(item, -1, cycles, self.tally.kind(counts))
+        template = self._tasks[key]
+        return Task(item, token, template.cycles, template.kind)
+
+    def stage_task(self, stage: int, token: int) -> Task:
+        """The task that runs a stage's kernels one after another."""
+        item = len(self.program.consumers) + stage
+        key = item, 0
+        if key not in self._tasks:
+            runs = [self._run_of(s.kernel, s.rows, 0) for s in self.program.stages[stage].steps]
+            cycles = task_cycles(
+                self.chip.core.task_setup_cycles * len(runs), sum(c for c, _ in runs), 0, 0
+            )
+            counts = tuple(map(sum, zip(*(k for _, k in runs), strict=True)))
+            self._tasks[key] = Task(item, -1, cycles, self.tally.kind(counts))
+        template = self._tasks[key]
+        return Task(item, token, template.cycles, template.kind, stage)
+
+    def _run_of(self, kernel: str, rows: int, events: int) -> tuple[int, tuple[int, ...]]:
+        cost = load_kernel(kernel, self.chip.core.npes).cost(rows, events)
+        return cost.cycles, cost.counts
+
+    def start_task(self, task: Task) -> None:
+        """The NPEs begin a task."""
+        self.npe_cycles[task.item] += task.cycles
+        self.tally.task(task.item, task.token, cycle_of(self.env), task.kind)
+
+    def stage_done(self, task: Task) -> None:
+        """The NPEs have finished a stage."""
+        self.stage_cycle[task.stage, task.token] = cycle_of(self.env)
+        self.finished[task.stage] = task.token + 1
+
+    # -- booking -----------------------------------------------------------------------------
+
+    def book(self, packet: Packet, op: int, amount: int) -> None:
+        """Book actions on a packet's way out."""
+        self.tally.add(packet.item, packet.token, cycle_of(self.env), op, amount)
+
+    def take_events(self, item: int, packet: Packet) -> None:
+        """Book a packet's events as they reach a consumer."""
+        self.events_in[item] += packet.events
+        accesses = packet.events * self.chip.core.controller.event_in_memory_accesses
+        self.tally.add(item, packet.token, cycle_of(self.env), CONTROLLER_MEMORY, accesses)

@@ -1,0 +1,121 @@
+"""The public function of the reference engine, and what it reads off the machine afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seneca_sim.chip import Chip
+from seneca_sim.engine.activity import PACKET_FIELDS, Activity
+from seneca_sim.engine.checks import check_inputs
+from seneca_sim.engine.reference.clock import PHASES
+from seneca_sim.engine.reference.machine import Machine
+from seneca_sim.engine.reference.waiting import waiting_parts
+from seneca_sim.errors import DeadlockError
+from seneca_sim.program import EventStream, Program
+
+Mode = Literal["generation", "pipelined"]
+POWER_WINDOW_CYCLES = 5_000
+"""Default window of `Activity.window_ops`: 10 us at 500 MHz, a stated choice for peak power."""
+
+
+def simulate(
+    chip: Chip,
+    program: Program,
+    stream: EventStream,
+    *,
+    mode: Mode = "generation",
+    window_cycles: int = POWER_WINDOW_CYCLES,
+    log_packets: bool = False,
+    shuffle: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Activity:
+    """Run a program's event stream on a chip, cycle by cycle.
+
+    Args:
+        chip: the hardware.
+        program: compiled for `chip.cores` cores.
+        stream: events per route and token.
+        mode: ``generation`` (a token enters when the last one's answer is out) or ``pipelined``
+            (a token enters as soon as the window of the first stage allows).
+        window_cycles: width of the windows of `Activity.window_ops`.
+        log_packets: also return `Activity.packets`.
+        shuffle: seed for the order in which processes are created; no result depends on it.
+        progress: called with the number of tokens done, after each.
+
+    Raises:
+        InputError: program and chip or stream do not fit each other.
+        DeadlockError: nothing can move and tokens are left.
+    """
+    check_inputs(chip, program, stream, mode, window_cycles)
+    machine = Machine(
+        chip,
+        program,
+        stream,
+        generation=mode == "generation",
+        window_cycles=window_cycles,
+        log_packets=log_packets,
+    )
+    machine.host.progress = progress
+    machine.start(shuffle)
+    machine.env.run()
+    if machine.host.done < stream.tokens:
+        raise DeadlockError(
+            f"deadlock in cycle {int(machine.env.now) // PHASES}: {machine.host.done} of "
+            f"{stream.tokens} tokens done; waiting: {waiting_parts(machine)}"
+        )
+    return _activity(machine)
+
+
+def _activity(machine: Machine) -> Activity:
+    cycles = int(machine.env.now) // PHASES
+    item_ops, token_ops, window_ops = machine.tally.marginals(cycles)
+    controllers, npes, ports = machine.controllers, machine.npes, machine.ports
+    return Activity(
+        engine="reference",
+        cycles=cycles,
+        wakeups=_scheduled_events(machine),
+        packet_hops=sum(p.packets for p in ports),
+        deliveries=machine.deliveries,
+        window_cycles=machine.tally.window_cycles,
+        token_start=machine.token_start,
+        token_done=machine.token_done,
+        stage_done=machine.stage_cycle,
+        item_ops=item_ops,
+        token_ops=token_ops,
+        window_ops=window_ops,
+        item_events_in=_ints(machine.events_in),
+        item_events_out=_ints(machine.events_out),
+        item_npe_cycles=_ints(machine.npe_cycles),
+        controller_busy=_ints(c.busy for c in controllers),
+        controller_blocked=_ints(c.blocked for c in controllers),
+        npe_busy=_ints(n.busy for n in npes),
+        generator_busy=_ints(g.busy for g in machine.generators),
+        output_blocked=_ints(c.output_blocked for c in controllers),
+        input_peak=_ints(q.peak for q in machine.inputs),
+        output_peak=_ints(q.peak for q in machine.outputs),
+        fifo_peak=_ints(n.peak for n in npes),
+        link_flits=_ints(p.flits for p in ports),
+        link_packets=_ints(p.packets for p in ports),
+        link_busy=_ints(p.busy for p in ports),
+        link_blocked=_ints(p.blocked for p in ports),
+        packets=_packets(machine),
+    )
+
+
+def _ints(values: Iterable[int]) -> NDArray[np.int64]:
+    return np.array(list(values), np.int64)
+
+
+def _scheduled_events(machine: Machine) -> int:
+    """How many wake-ups SimPy has scheduled: its own event counter is the cheapest witness."""
+    return int(next(machine.env._eid))
+
+
+def _packets(machine: Machine) -> NDArray[np.int64] | None:
+    if machine.packet_rows is None:
+        return None
+    return np.array(sorted(machine.packet_rows), np.int64).reshape(-1, len(PACKET_FIELDS))

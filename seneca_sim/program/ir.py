@@ -1,0 +1,182 @@
+"""Program: sites, routes, consumers, stages and the memory map, as frozen tables of indices.
+
+How a program runs on a core: packets of a *site* arrive for a *consumer*, which gathers their
+events into groups and applies each group to its weight slice (or, without a kernel, has the
+controller store the values). When every consumer that a *stage* needs has seen the end of its
+vector, the stage runs its micro-kernels and sends vectors on its *routes*. Nothing else exists:
+layers, gates and norms are all stages.
+
+The host is an endpoint like a core; its id is ``Program.cores``, one past the last core.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+HOST_STAGE = -1
+"""`Route.stage` of a route that the host sends on."""
+NO_ROUTE = -1
+"""`Route.acknowledges` of a route that carries events and no credit."""
+NO_REGION = -1
+"""No place in the memory map: the host's side, credits, or a consumer without weights."""
+
+SiteKind = Literal["events", "dense", "credit"]
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A named vector that travels as events.
+
+    `kind`: ``events`` (zeros are skipped), ``dense`` (every channel is sent), ``credit`` (no event
+    at all).
+    """
+
+    name: str
+    layer: int
+    width: int
+    kind: SiteKind
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One source's share of a site, channels low:high, sent to a set of endpoints by multicast.
+
+    `stage` sends it, from the output buffer `buffer` of the memory map.
+    `window`: token t + W waits until every destination has acknowledged token t.
+    `acknowledges`: the windowed route whose credit this route carries, or NO_ROUTE.
+    """
+
+    site: int
+    source: int
+    destinations: int
+    low: int
+    high: int
+    stage: int
+    buffer: int = NO_REGION
+    window: bool = False
+    acknowledges: int = NO_ROUTE
+
+
+@dataclass(frozen=True, slots=True)
+class Consumer:
+    """Where a site ends on a core: `kernel` over `rows` rows of lanes per group of events.
+
+    `neurons` is the number of real (unpadded) rows of the slice `weights`, whose products are
+    gathered in `target`. An empty `kernel` means that the controller stores the values there.
+    """
+
+    core: int
+    site: int
+    kernel: str
+    rows: int
+    neurons: int
+    weights: int = NO_REGION
+    target: int = NO_REGION
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One micro-kernel run of a stage over `rows` rows of lanes.
+
+    `regions` maps the kernel's operand names to places of the memory map.
+    """
+
+    kernel: str
+    rows: int
+    regions: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Work that starts when all its consumers are complete, then sends on its routes in order."""
+
+    core: int
+    layer: int
+    name: str
+    needs: tuple[int, ...]
+    steps: tuple[Step, ...]
+    emits: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A piece of a core's data memory: `columns` lines of `rows` words, column after column.
+
+    `tensor` names the checkpoint tensor that fills it, rows low:high of it; each column starts at
+    a multiple of `stride_bits`. `copies` > 1 where each token in flight has its own.
+    """
+
+    core: int
+    name: str
+    address_bits: int
+    rows: int
+    columns: int
+    word_bits: int
+    stride_bits: int
+    copies: int = 1
+    tensor: str = ""
+    low: int = 0
+    high: int = 0
+
+    @property
+    def bits(self) -> int:
+        """Bits taken, padding included."""
+        return self.columns * self.stride_bits * self.copies
+
+
+@dataclass(frozen=True)
+class Program:
+    """A workload placed on a chip of `cores` cores; `shape` and `mapping` say what and how."""
+
+    name: str
+    cores: int
+    sites: tuple[Site, ...]
+    core_sets: tuple[tuple[int, ...], ...]
+    routes: tuple[Route, ...]
+    consumers: tuple[Consumer, ...]
+    stages: tuple[Stage, ...]
+    regions: tuple[Region, ...]
+    shape: tuple[tuple[str, int], ...] = ()
+    mapping: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def host(self) -> int:
+        """The host's endpoint id."""
+        return self.cores
+
+    def destinations(self, route: int) -> tuple[int, ...]:
+        """Endpoints that a route reaches."""
+        return self.core_sets[self.routes[route].destinations]
+
+    @cached_property
+    def host_routes(self) -> tuple[int, ...]:
+        """Routes that the host sends on, in order."""
+        return tuple(i for i, r in enumerate(self.routes) if r.stage == HOST_STAGE)
+
+    @cached_property
+    def consumer_at(self) -> dict[tuple[int, int], int]:
+        """(site, core) -> consumer."""
+        return {(c.site, c.core): i for i, c in enumerate(self.consumers)}
+
+    @cached_property
+    def sources(self) -> tuple[int, ...]:
+        """For every consumer, how many ends of vector complete it: one per route to it."""
+        count = [0] * len(self.consumers)
+        for index, route in enumerate(self.routes):
+            if route.acknowledges == NO_ROUTE:
+                for core in self.destinations(index):
+                    consumer = self.consumer_at.get((route.site, core))
+                    if consumer is not None:
+                        count[consumer] += 1
+        return tuple(count)
+
+    @cached_property
+    def stage_of(self) -> tuple[int, ...]:
+        """For every consumer, the stage that needs it (-1 for the host's)."""
+        stage_of = [-1] * len(self.consumers)
+        for index, stage in enumerate(self.stages):
+            for consumer in stage.needs:
+                stage_of[consumer] = index
+        return tuple(stage_of)

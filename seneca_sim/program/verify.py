@@ -1,0 +1,202 @@
+"""The verifier: small rules that every program must keep; each says what is wrong in one line.
+
+Compilers call it after lowering and engines may rely on it, so that no engine checks anything
+that is a property of the program.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Iterator
+
+from seneca_sim.chip import Chip
+from seneca_sim.errors import CapacityError, InputError
+from seneca_sim.program.ir import HOST_STAGE, NO_REGION, NO_ROUTE, Program
+
+
+def verify(program: Program, chip: Chip) -> None:
+    """Check a program against every rule.
+
+    Raises:
+        CapacityError: a core's memory map is larger than its data memory.
+        InputError: any other rule is broken; the message names rule and place.
+    """
+    for rule in RULES:
+        for problem in rule(program, chip):
+            error = CapacityError if rule is memory_fits else InputError
+            raise error(f"program {program.name}: {problem}")
+
+
+def indices_exist(program: Program, chip: Chip) -> Iterator[str]:
+    """Every index points into its table."""
+    endpoints = range(program.cores + 1)
+    for i, route in enumerate(program.routes):
+        if not (
+            route.site in range(len(program.sites))
+            and route.destinations in range(len(program.core_sets))
+            and route.source in endpoints
+            and route.stage in range(HOST_STAGE, len(program.stages))
+            and route.acknowledges in range(NO_ROUTE, len(program.routes))
+            and route.buffer in range(NO_REGION, len(program.regions))
+        ):
+            yield f"route {i} points outside its tables"
+    for i, cores in enumerate(program.core_sets):
+        if not cores or len(set(cores)) != len(cores) or not set(cores) <= set(endpoints):
+            yield f"core set {i} is empty, repeats a core or names a missing one"
+    for i, consumer in enumerate(program.consumers):
+        if consumer.core not in endpoints or consumer.site not in range(len(program.sites)):
+            yield f"consumer {i} points outside its tables"
+    for i, stage in enumerate(program.stages):
+        known = range(len(program.consumers)), range(len(program.routes))
+        if not all(n in known[0] for n in stage.needs) or not all(
+            e in known[1] for e in stage.emits
+        ):
+            yield f"stage {i} ({stage.name}) points outside its tables"
+
+
+def stages_are_local(program: Program, chip: Chip) -> Iterator[str]:
+    """A stage needs consumers of its own core, runs something, and sends from its own core."""
+    for i, stage in enumerate(program.stages):
+        if not stage.needs or not stage.steps:
+            yield f"stage {stage.name} on core {stage.core} needs nothing or does nothing"
+        for consumer in stage.needs:
+            if program.consumers[consumer].core != stage.core:
+                yield f"stage {stage.name} on core {stage.core} needs a consumer of another core"
+        for number in stage.emits:
+            route = program.routes[number]
+            if route.source != stage.core or route.stage != i:
+                yield f"stage {stage.name} on core {stage.core} sends another stage's route"
+
+
+def consumers_are_used_once(program: Program, chip: Chip) -> Iterator[str]:
+    """Every consumer on a core belongs to one stage, and a (site, core) is one consumer."""
+    uses = Counter(c for stage in program.stages for c in stage.needs)
+    for i, consumer in enumerate(program.consumers):
+        if consumer.core != program.host and uses[i] != 1:
+            site = program.sites[consumer.site].name
+            yield f"{site} on core {consumer.core} is needed by {uses[i]} stages, not by one"
+    if len(program.consumer_at) != len(program.consumers):
+        yield "two consumers take the same site on one core"
+
+
+def routes_arrive(program: Program, chip: Chip) -> Iterator[str]:
+    """Every destination has a consumer for the site (a credit goes back to its route's source)."""
+    for i, route in enumerate(program.routes):
+        for core in program.destinations(i):
+            if route.acknowledges != NO_ROUTE:
+                if core != program.routes[route.acknowledges].source:
+                    yield f"credit route {i} goes to core {core}, not to its route's source"
+            elif (route.site, core) not in program.consumer_at:
+                site = program.sites[route.site].name
+                yield f"{site} is sent to core {core}, where nobody takes it"
+
+
+def channels_are_covered(program: Program, chip: Chip) -> Iterator[str]:
+    """The routes that reach a consumer bring every channel of its slice exactly once."""
+    parts: dict[int, list[tuple[int, int]]] = defaultdict(list)
+    for i, route in enumerate(program.routes):
+        if route.acknowledges == NO_ROUTE:
+            for core in program.destinations(i):
+                consumer = program.consumer_at.get((route.site, core))
+                if consumer is not None:
+                    parts[consumer].append((route.low, route.high))
+    for i, taker in enumerate(program.consumers):
+        low, high = _wanted(program, i)
+        site = program.sites[taker.site].name
+        for start, stop in sorted(parts[i]):
+            if start != low:
+                yield f"{site} reaches core {taker.core} with channel {low} missing or doubled"
+            low = stop
+        if low != high:
+            yield f"{site} reaches core {taker.core} up to channel {low} of {high}"
+
+
+def _wanted(program: Program, index: int) -> tuple[int, int]:
+    consumer = program.consumers[index]
+    if consumer.kernel or consumer.target == NO_REGION:
+        return 0, program.sites[consumer.site].width
+    region = program.regions[consumer.target]
+    return region.low, region.high
+
+
+def windows_are_answered(program: Program, chip: Chip) -> Iterator[str]:
+    """Every destination of a windowed route sends exactly one credit back."""
+    answers: dict[int, list[int]] = defaultdict(list)
+    for route in program.routes:
+        if route.acknowledges != NO_ROUTE:
+            answers[route.acknowledges].append(route.source)
+    for i, route in enumerate(program.routes):
+        expected = sorted(program.destinations(i)) if route.window else []
+        if sorted(answers[i]) != expected:
+            site = program.sites[route.site].name
+            yield f"route {i} of {site} is acknowledged by {sorted(answers[i])}, not by {expected}"
+
+
+def memory_fits(program: Program, chip: Chip) -> Iterator[str]:
+    """No two regions of a core overlap, and the last one ends inside the data memory."""
+    by_core: dict[int, list[tuple[int, int, str]]] = defaultdict(list)
+    for region in program.regions:
+        by_core[region.core].append((region.address_bits, region.bits, region.name))
+    have = chip.core.data_memory_bits
+    for core, regions in by_core.items():
+        end, before = 0, ""
+        for address, bits, name in sorted(regions):
+            if address < end:
+                yield f"core {core}: {name} overlaps {before}"
+            end, before = address + bits, name
+        if end > have:
+            yield f"core {core} needs {end:,} bits of data memory and has {have:,}"
+
+
+def slices_match_rows(program: Program, chip: Chip) -> Iterator[str]:
+    """A weight slice has a column for every channel, and rows enough for its neurons."""
+    for consumer in program.consumers:
+        if not consumer.kernel:
+            continue
+        region = program.regions[consumer.weights]
+        width = program.sites[consumer.site].width
+        if region.columns != width or region.rows != consumer.neurons:
+            yield (
+                f"weights {region.name} on core {consumer.core} are {region.rows} x "
+                f"{region.columns}; expected {consumer.neurons} x {width}"
+            )
+
+
+def no_cycle_in_a_token(program: Program, chip: Chip) -> Iterator[str]:
+    """Within one token no stage waits, through others, for itself."""
+    unmet = [0] * len(program.stages)
+    feeds: dict[int, list[int]] = defaultdict(list)
+    for i, route in enumerate(program.routes):
+        if route.acknowledges != NO_ROUTE or route.stage == HOST_STAGE:
+            continue
+        for core in program.destinations(i):
+            stage = program.stage_of[program.consumer_at[route.site, core]]
+            if stage >= 0:
+                feeds[route.stage].append(stage)
+                unmet[stage] += 1
+    ready = [i for i, n in enumerate(unmet) if n == 0]
+    seen = 0
+    while ready:
+        seen += 1
+        for stage in feeds[ready.pop()]:
+            unmet[stage] -= 1
+            if not unmet[stage]:
+                ready.append(stage)
+    if seen < len(program.stages):
+        stuck = next(i for i, n in enumerate(unmet) if n > 0)
+        stage_name = program.stages[stuck].name
+        yield f"stage {stage_name} on core {program.stages[stuck].core} waits for itself"
+
+
+RULES = (
+    indices_exist,
+    stages_are_local,
+    consumers_are_used_once,
+    routes_arrive,
+    channels_are_covered,
+    windows_are_answered,
+    slices_match_rows,
+    memory_fits,
+    no_cycle_in_a_token,
+)
+"""In order: later rules may rely on earlier ones."""

@@ -1,0 +1,117 @@
+"""Mapping: which cores hold which slice. Output split: a matrix's rows over its layer's cores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+from seneca_sim.chip import Chip
+from seneca_sim.errors import CapacityError, InputError
+from workloads.compiler.graph import LayerGraph
+
+Slices = tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mapping:
+    """`regions[layer]` lists the cores of a layer in the order of their slices."""
+
+    strategy: str
+    regions: tuple[tuple[int, ...], ...]
+
+    def owner(self, layer: int) -> int:
+        """Position of the layer's owner in its region: the middle, which is nearest to all."""
+        return len(self.regions[layer]) // 2
+
+
+def split(width: int, parts: int, lanes: int) -> Slices:
+    """Share `width` channels out in whole rows of lanes, as evenly as they go."""
+    blocks = -(-width // lanes)
+    bounds = [min(width, (blocks * i // parts) * lanes) for i in range(parts + 1)]
+    return tuple(pairwise(bounds))
+
+
+def output_split(
+    graph: LayerGraph,
+    chip: Chip,
+    layer_bits: Callable[[int, int], int],
+    cores_per_layer: int = 0,
+) -> Mapping:
+    """Give every layer the same number of consecutive cores, row by row.
+
+    Left to itself it takes the largest number that fits the chip and shares every vector's rows
+    of lanes out evenly (an uneven split makes all wait for the largest slice), or the largest
+    number at all where none does.
+
+    Args:
+        graph: the layers.
+        chip: the cores and their data memory.
+        layer_bits: (layer, cores) -> bits of data memory on the layer's fullest core.
+        cores_per_layer: a number chosen by hand; 0 leaves the choice to this function.
+
+    Raises:
+        CapacityError: a layer does not fit; says which, the bits, and the smallest chip that would.
+    """
+    layers = len(graph.layers)
+    ceiling = max(1, graph.width // chip.core.npes)
+    most = min(chip.cores // layers, ceiling)
+    if cores_per_layer > ceiling:
+        raise InputError(
+            f"mapping: {cores_per_layer} cores per layer, but width {graph.width} has only "
+            f"{ceiling} rows of {chip.core.npes} lanes; expected at most {ceiling}"
+        )
+    smallest = _smallest_fit(graph, chip, layer_bits, ceiling)
+    chosen = cores_per_layer or _even(graph, chip, smallest, most)
+    if chosen < smallest or chosen * layers > chip.cores:
+        raise CapacityError(_too_small(graph, chip, layer_bits, min(chosen, most), smallest))
+    regions = tuple(tuple(range(i * chosen, (i + 1) * chosen)) for i in range(layers))
+    return Mapping("output-split", regions)
+
+
+def _smallest_fit(
+    graph: LayerGraph, chip: Chip, layer_bits: Callable[[int, int], int], ceiling: int
+) -> int:
+    """Fewest cores per layer with which every layer fits; `ceiling` + 1 where nothing does."""
+    low, high = 1, ceiling + 1
+    while low < high:  # bits fall as cores rise
+        middle = (low + high) // 2
+        most = max(layer_bits(layer, middle) for layer in range(len(graph.layers)))
+        if most <= chip.core.data_memory_bits:
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+def _even(graph: LayerGraph, chip: Chip, smallest: int, most: int) -> int:
+    widths = {m.rows for layer in graph.layers for m in layer.matrices} | {graph.width}
+    for cores in range(most, smallest - 1, -1):
+        if all(-(-width // chip.core.npes) % cores == 0 for width in widths):
+            return cores
+    return most
+
+
+def _too_small(
+    graph: LayerGraph,
+    chip: Chip,
+    layer_bits: Callable[[int, int], int],
+    cores: int,
+    smallest: int,
+) -> str:
+    layers = len(graph.layers)
+    have = chip.core.data_memory_bits
+    cores = max(1, cores)
+    worst = max(range(layers), key=lambda layer: layer_bits(layer, cores))
+    need = layer_bits(worst, cores)
+    head = f"{graph.name} does not fit chip {chip.name} ({chip.cores} cores): "
+    if smallest > max(1, graph.width // chip.core.npes):
+        tail = "no number of cores fits at this data memory; raise core.data_memory_bits"
+    else:
+        tail = f"the smallest core count that fits is {smallest * layers} ({smallest} a layer)"
+    if cores >= smallest:
+        return f"{head}{layers} layers of at least {smallest} cores each; {tail}"
+    return (
+        f"{head}layer {graph.layers[worst].name} on {cores} cores needs {need:,} bits on its "
+        f"fullest core, which has {have:,}; {tail}"
+    )
