@@ -191,7 +191,7 @@ def _bytes(operation: Callable[[Bits, Bits], Bits]) -> Callable[[Bits, Bits], Bi
     return apply
 
 
-def _test(compare: Callable[[Floats, Floats], np.ndarray]) -> Callable[[Bits, Bits], Bits]:  # type: ignore[type-arg]
+def _test(compare: Callable[[Floats, Floats], np.ndarray]) -> Callable[[Bits, Bits], Bits]:
     """The instruction that writes all ones where a comparison holds."""
     return lambda a, b: np.where(compare(from_bits(a), from_bits(b)), _TRUE, np.uint16(0))
 

@@ -5,7 +5,7 @@ register of the inlined kernels, or `$4340` if it holds the constant of those BF
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from seneca_sim.cost.notation import (
     MNEMONICS,
@@ -134,7 +134,8 @@ class _Linker:
             raise _error(scope.text, call.line, f"{callee.name} is more than one 'row:'")
         arguments = [self._register(scope, operand) for operand in call.operands[1:]]
         inner = _Scope(callee, dict(zip(formal, arguments, strict=True)), scope.base)
-        return self._straight(inner, callee.sections[0].body)
+        for instruction in self._straight(inner, callee.sections[0].body):
+            yield replace(instruction, line=call.line)
 
 
 def _error(text: KernelText, line: int, message: str) -> InputError:

@@ -225,7 +225,7 @@ class _Reader:
         return Instruction(mnemonic, operands, number)
 
     def _call(self, number: int, text: str) -> Instruction:
-        match = re.fullmatch(r"(\w+)\s+(.*?)\s*->\s*(.*)", text)
+        match = re.fullmatch(r"(\w+)\s+(\w.*?)\s*->\s*(\w.*)", text)
         if not match:
             raise self.error(number, f"cannot read 'call {text}'; expected 'call kernel x -> y'")
         callee, inputs, outputs = match.groups()
