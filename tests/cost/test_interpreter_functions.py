@@ -48,7 +48,7 @@ def relative_error(name, function, x):
 )
 def test_relative_error(name, function, low, high, bound):
     error = relative_error(name, function, between(low, high))
-    assert bound - 0.001 < error <= bound or bound / 2 < error <= bound
+    assert bound / 2 < error <= bound
 
 
 def test_exp_outside_its_range():

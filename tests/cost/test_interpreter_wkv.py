@@ -74,24 +74,26 @@ def loss(name, case):
 @pytest.mark.parametrize(
     ("tokens", "time_decay", "spread", "two_words", "plain"),
     [
-        (64, (-6, 2), 1, 0.0057, 0.0073),
-        (64, (-6, 2), 3, 0.0059, 0.0117),
-        (64, (-8, -4), 1, 0.0059, 0.0115),
-        (256, (-9, -5), 1, 0.0058, 0.039),
+        (64, (-6, 2), 1, 0.00634, 0.00699),
+        (64, (-6, 2), 3, 0.00616, 0.0182),
+        (64, (-8, -4), 1, 0.00690, 0.0113),
+        (256, (-9, -5), 1, 0.00873, 0.0249),
+        (512, (-9, -5), 1, 0.0109, 0.0651),
     ],
 )
 def test_loss_of_both_states(tokens, time_decay, spread, two_words, plain):
+    """The numbers are measured ones, those of docs/kernels.md."""
     case = Case.random(tokens, time_decay, spread)
     losses = loss("wkv", case), loss("wkv_plain", case)
     print(f"{tokens} tokens: two words {losses[0]:.4%}, plain {losses[1]:.4%}")
-    assert losses == pytest.approx((two_words, plain), rel=0.1)
+    assert losses == pytest.approx((two_words, plain), rel=0.05)
 
 
 def test_an_old_outlier_is_forgotten():
     """The first key is 30 above the others, as where a model attends to its first token."""
     case = Case.random(96, (-1, 1))
     case.k[0] = 30
-    assert loss("wkv", case) < 0.007
+    assert loss("wkv", case) < 0.01
 
 
 def test_first_token_gives_its_own_value():

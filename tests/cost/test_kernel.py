@@ -1,5 +1,7 @@
 """Costs of micro-kernels against counts made by hand and against published energies."""
 
+from pathlib import Path
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -205,3 +207,12 @@ def test_unknown_kernel():
 def test_npes_must_be_a_power_of_two():
     with pytest.raises(InputError, match="kernel exp: 6 NPEs; expected a power of two"):
         load_kernel("exp", 6)
+
+
+def test_table_of_the_docs():
+    lines = (Path(__file__).parents[2] / "docs" / "kernels.md").read_text("utf-8").splitlines()
+    for name in kernel_names():
+        kernel = load_kernel(name)
+        group = " + G" if kernel.registers_per_event else ""
+        cells = " | ".join(map(str, kernel.cycles))
+        assert f"| {name} | {cells} | {kernel.registers}{group} |" in lines

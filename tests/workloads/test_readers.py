@@ -175,9 +175,7 @@ def test_missing_file_and_unknown_kind(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["a.safetensors", "a.pth"])
 @pytest.mark.parametrize("keep", [0, 10, 0.5, 0.99])
-def test_truncated_files(
-    tmp_path: Path, small_weights: Weights, name: str, keep: float
-) -> None:
+def test_truncated_files(tmp_path: Path, small_weights: Weights, name: str, keep: float) -> None:
     path = tmp_path / name
     (save_pth if name == "a.pth" else lambda p, w: save_file(w, p))(path, small_weights)
     data = path.read_bytes()

@@ -1,5 +1,6 @@
 """Thresholds, quantiles, statistics and the loss, each against numbers found another way."""
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -52,13 +53,14 @@ def test_broken_activations_are_named() -> None:
     bad = torch.tensor([[1.0, math.nan]])
     with pytest.raises(InputError, match=r"^blocks\.0\.att\.key: NaN or infinity among the act"):
         calibrated_thresholds([bad], [0.5], "blocks.0.att.key")
-    with pytest.raises(InputError, match="^activations: no activations"):
+    with pytest.raises(InputError, match=r"^activations: no activations"):
         calibrated_thresholds([], [0.5])
 
 
 def test_unknown_sites_and_senseless_thresholds(small_shape: Rwkv4Shape) -> None:
     with pytest.raises(
-        InputError, match=r"unknown site 'blocks\.1\.att\.kee'; did you mean 'blocks\.1\.att\.key'\?"
+        InputError,
+        match=r"unknown site 'blocks\.1\.att\.kee'; did you mean 'blocks\.1\.att\.key'\?",
     ):
         check_thresholds({"blocks.1.att.kee": 0.1}, small_shape)
     with pytest.raises(InputError, match=r"unknown site 'q'; sites are blocks\.0\.att\.key … "):
@@ -89,7 +91,7 @@ def test_text_that_predicts_nothing(small_model: Rwkv4, text: bytes, word: str) 
 def test_bytes_need_a_model_over_bytes(make_weights: Callable[..., dict[str, Tensor]]) -> None:
     shape = Rwkv4Shape(1, 4, 8, 10)
     model = Rwkv4(shape, make_weights(shape))
-    with pytest.raises(InputError, match="^text: bytes need a model with a vocabulary of 256"):
+    with pytest.raises(InputError, match=r"^text: bytes need a model with a vocabulary of 256"):
         bits_per_byte(model, b"abc")
     assert evaluate(model, torch.tensor([1, 2, 3])).predicted == 2
 
@@ -103,7 +105,7 @@ def test_hashes_of_text() -> None:
 def test_the_loss_is_that_of_steps(small_model: Rwkv4, window: int) -> None:
     data = bytes(range(256)) * 2 + b"end"
     total, tokens = 0.0, as_tokens(data, 256).tolist()
-    for i, (token, target) in enumerate(zip(tokens, tokens[1:], strict=False)):
+    for i, (token, target) in enumerate(itertools.pairwise(tokens)):
         state = None if i % window == 0 else state  # noqa: F821 - of the step before
         logits, state = small_model.step(token, state)
         total -= math.log(torch.softmax(logits.double(), 0)[target])
@@ -145,8 +147,12 @@ def test_weights_of_the_average_are_thirteenths() -> None:
 def test_the_published_average_from_the_published_zeros() -> None:
     """Zeros per site of the 3B model, and 62.97 %, are from the paper's tables."""
     zeros = (0.616, 0.495, 0.487, 0.737, 0.559, 0.386, 0.937)
-    counts = {n: ZeroCount(round(z * 1000), 1000) for n, z in zip(site_names(1), zeros, strict=True)}
-    assert weighted_sparsity(counts, Rwkv4Shape(1, 2560, 10240, 1)) == pytest.approx(0.6297, abs=5e-5)
+    counts = {
+        n: ZeroCount(round(z * 1000), 1000) for n, z in zip(site_names(1), zeros, strict=True)
+    }
+    assert weighted_sparsity(counts, Rwkv4Shape(1, 2560, 10240, 1)) == pytest.approx(
+        0.6297, abs=5e-5
+    )
     assert mean_by_site(counts, 1) == dict(zip(SITES, zeros, strict=True))
 
 

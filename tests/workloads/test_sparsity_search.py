@@ -1,6 +1,7 @@
 """The search against a plain one written from the paper, and the shipped recipe remade."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -8,13 +9,22 @@ from torch import Tensor
 
 from seneca_sim.errors import InputError
 from workloads import zoo
-from workloads.models import Rwkv4, content_hash, load_model, site_names
+from workloads.models import Rwkv4, Tap, content_hash, load_model, site_names
 from workloads.sparsity.evaluate import evaluate
 from workloads.sparsity.recipe import Recipe, SiteChoice
 from workloads.sparsity.search import CANDIDATES, sparsify
 from workloads.sparsity.thresholds import threshold_tap
 
 TEXT = bytes((7 * i * i + i // 3) % 251 for i in range(129))
+
+
+def spying(name: str, inner: Tap, seen: list[Tensor]) -> Tap:
+    def tap(at: str, x: Tensor) -> Tensor:
+        if at == name:
+            seen.append(x)
+        return inner(at, x)
+
+    return tap
 
 
 def plain_search(
@@ -27,8 +37,7 @@ def plain_search(
     base = evaluate(model, text).nats
     for name in site_names(model.shape.layers):
         seen: list[Tensor] = []
-        apply = threshold_tap(thresholds)
-        model.sequence(tokens, tap=lambda n, x: (seen.append(x) if n == name else 0, apply(n, x))[1])  # noqa: B023
+        model.sequence(tokens, tap=spying(name, threshold_tap(thresholds), seen))
         accepted = None
         for k in densities:
             t = float(torch.quantile(seen[0].abs(), 1 - k, dim=-1).mean())
@@ -100,14 +109,14 @@ def test_senseless_budgets(small_model: Rwkv4, loss_inc: float) -> None:
 
 @pytest.mark.parametrize("candidates", ["cubic", [], [0.5, 0.6], [1.0, 0.5], [0.5, 0.0]])
 def test_senseless_candidates(small_model: Rwkv4, candidates: str | list[float]) -> None:
-    with pytest.raises(InputError, match="^candidates .*; expected "):
+    with pytest.raises(InputError, match=r"^candidates .*; expected "):
         sparsify(small_model, TEXT, candidates=candidates)
 
 
 def test_empty_text_and_senseless_windows(small_model: Rwkv4) -> None:
-    with pytest.raises(InputError, match="^text: it is empty"):
+    with pytest.raises(InputError, match=r"^text: it is empty"):
         sparsify(small_model, b"")
-    with pytest.raises(InputError, match="^window 0 must be at least 1$"):
+    with pytest.raises(InputError, match=r"^window 0 must be at least 1$"):
         sparsify(small_model, TEXT, window=0)
 
 
@@ -134,3 +143,9 @@ def test_the_shipped_recipe_makes_the_model_sparse_and_keeps_it_good() -> None:
     natural, sparsified = evaluate(model, text), evaluate(model, text, recipe.thresholds)
     assert natural.bits < sparsified.bits < natural.bits * 1.05
     assert sparsified.sparsity > natural.sparsity + 0.1
+
+
+def test_the_example_in_the_docs_runs() -> None:
+    page = Path(__file__).parents[2] / "docs" / "sparsification.md"
+    code = page.read_text(encoding="utf-8").split("```python\n")[1].split("```")[0]
+    exec(compile(code, str(page), "exec"), {})

@@ -68,7 +68,9 @@ def test_entries_are_files() -> None:
 
 
 def test_unknown_names() -> None:
-    with pytest.raises(InputError, match="^zoo: no model 'rwkv4-byte'; did you mean"):
+    with pytest.raises(InputError, match=r"^zoo: no model 'rwkv4-byte'; did you mean"):
         zoo.weights_path("rwkv4-byte")
-    with pytest.raises(InputError, match="^zoo: no recipe 'x'; there are: rwkv4-byte-6x256-1.0005$"):
+    with pytest.raises(
+        InputError, match=r"^zoo: no recipe 'x'; there are: rwkv4-byte-6x256-1.0005$"
+    ):
         zoo.recipe("x")

@@ -111,9 +111,7 @@ def _check_tensor(name: str, tensor: Tensor, expected: tuple[int, ...], where: s
         raise InputError(f"{where}: {name!r} holds {tensor.dtype}, expected floating-point numbers")
     bad = int((~torch.isfinite(tensor.float())).sum())
     if bad:
-        raise InputError(
-            f"{where}: {name!r} holds {bad} NaN or infinite of {tensor.numel()} values"
-        )
+        raise InputError(f"{where}: {name!r} holds NaN or infinity ({bad} of {tensor.numel()})")
 
 
 def _some(names: list[str]) -> str:

@@ -119,7 +119,10 @@ def _torch_load(path: Path) -> Any:
     """Load without running code; map the file unless it is of the old kind that cannot be."""
     with path.open("rb") as file:
         zipped = file.read(2) == b"PK"
-    return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
+    with warnings.catch_warnings():
+        # Of files of the old kind; whether it could be read is said by an error.
+        warnings.filterwarnings("ignore", "Detected pickle protocol", UserWarning)
+        return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
 
 
 def _read_folder(path: Path) -> dict[str, Tensor]:

@@ -108,7 +108,7 @@ def recipe_text(recipe: Recipe) -> str:
     yaml = YAML(typ="safe")
     yaml.default_flow_style = False
     yaml.sort_base_mapping_type_on_output = False  # type: ignore[assignment]
-    yaml.width = 100
+    yaml.width = 4096  # a command stays on its line
     yaml.dump(plain, out)
     return out.getvalue()
 

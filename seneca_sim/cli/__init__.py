@@ -1,0 +1,1 @@
+"""The command line: `main` starts it, one module a command in `commands`."""

@@ -1,0 +1,96 @@
+"""Entry point: lazy commands, one-line errors, exit codes 0 ok, 1 finding, 2 input, 3 internal."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+import traceback
+
+import click
+
+from seneca_sim import __version__
+from seneca_sim.errors import SenecaError
+
+COMMANDS = {
+    "run": "Simulate a workload: joules and seconds per token, dense, natural and sparsified.",
+    "check": "Check a chip, a program and its values against the model.",
+    "compile": "Compile a model's shape for a chip and show or write the program.",
+    "report": "Print the report of a finished run again.",
+    "sparsify": "Find thresholds for a model, without training.",
+    "trace": "Record, inspect or synthesise activation traces.",
+}
+"""Name -> one line; a command's module is imported only when it runs, so that --help is quick."""
+
+
+class LazyGroup(click.Group):
+    """A group whose commands live in modules of `seneca_sim.cli.commands`."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names, in the order of COMMANDS."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import a command's module."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"seneca_sim.cli.commands.{cmd_name}")
+        command = module.command
+        assert isinstance(command, click.Command)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the commands without importing them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find a command; for a misspelt one name the nearest."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            import difflib
+
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"did you mean '{close[0]}'?" if close else f"there are {', '.join(COMMANDS)}"
+            ctx.fail(f"no command '{args[0]}'; {hint}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="seneca-sim")
+def cli() -> None:
+    """Tell what a sparse recurrent LLM costs on imec's SENECA neuromorphic processor."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line and return its exit code; no user ever sees a traceback."""
+    try:
+        result = cli.main(arguments, prog_name="seneca-sim", standalone_mode=False)
+    except click.exceptions.Abort:
+        return _say("interrupted", 130)
+    except click.ClickException as error:
+        return _say(" ".join(error.format_message().split()), 2)
+    except SenecaError as error:
+        return _say(str(error), error.exit_code)
+    except BrokenPipeError:
+        return 0
+    except Exception as error:  # a bug of ours: say where, keep the details for the report
+        where = traceback.extract_tb(error.__traceback__)[-1]
+        name = f"{type(error).__name__}: {error}".splitlines()[0]
+        place = f"{where.filename.rpartition('/')[2]}:{where.lineno}"
+        return _say(f"internal error at {place}: {name}; please report it", 3)
+    return result if isinstance(result, int) else 0
+
+
+def _say(message: str, code: int) -> int:
+    print(f"seneca-sim: {message}", file=sys.stderr)
+    return code
+
+
+def entry() -> None:
+    """Console script."""
+    sys.exit(main())
+
+
+if __name__ == "__main__":
+    entry()

@@ -1,0 +1,71 @@
+"""Options that several commands share, and what they load."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from seneca_sim.cli.settings import Settings
+from seneca_sim.errors import InputError
+
+if TYPE_CHECKING:
+    from workloads.job import Inputs
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+DEFAULT_CHIP = "seneca-8x8"
+DEFAULT_ENERGY = "seneca-gf22"
+
+chip_option = click.option(
+    "--chip", default=DEFAULT_CHIP, show_default=True, help="Chip preset, or a YAML file."
+)
+set_option = click.option(
+    "--set", "sets", multiple=True, metavar="PATH=VALUE", help="Change one setting; repeatable."
+)
+json_option = click.option("--json", "as_json", is_flag=True, help="JSON on stdout, for machines.")
+
+
+def workload_options(command: F) -> F:
+    """Add WORKLOAD, --text, --recipe."""
+    command = click.option(
+        "--recipe", type=click.Path(path_type=Path), help="Thresholds; default: those that ship."
+    )(command)
+    command = click.option(
+        "--text",
+        type=click.Path(path_type=Path),
+        help="Text for context, tokens and bits per byte; default: held-out text that ships.",
+    )(command)
+    return click.argument("workload", required=False)(command)
+
+
+def inputs_of(
+    workload: str | None, text: Path | None, recipe: Path | None, settings: Settings
+) -> Inputs:
+    """The job's inputs from the command line."""
+    from workloads.job import shipped_inputs
+
+    return shipped_inputs(
+        workload,
+        text=text,
+        recipe=recipe,
+        context=settings.whole("workload.context"),
+        tokens=settings.whole("workload.tokens"),
+    )
+
+
+def need_torch(what: str) -> None:
+    """Refuse, in one line, what cannot be done without torch.
+
+    Raises:
+        InputError: torch is not installed.
+    """
+    from importlib.util import find_spec
+
+    if find_spec("torch") is None:
+        raise InputError(
+            f"{what} needs torch: pip install 'seneca-sim[models]'; "
+            "a recorded trace can be replayed without it (run --trace FILE)"
+        )

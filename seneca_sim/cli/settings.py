@@ -1,0 +1,84 @@
+"""`--set path=value`: one spelling for every setting, sent to the part that it belongs to."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from seneca_sim.errors import InputError
+
+RUN_SETTINGS = {
+    "workload.tokens": "16",
+    "workload.context": "64",
+    "mapping.cores_per_layer": "0",
+    "mode": "generation",
+}
+"""Settings of a run that belong to no file, with their defaults; 0 cores leaves the choice."""
+CHIP_PARTS = ("core", "noc", "host")
+CHIP_FIELDS = ("columns", "rows", "clock_hz", "name")
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What `--set` changes: fields of the chip, parts of the energy table, settings of the run."""
+
+    chip: dict[str, str] = field(default_factory=dict)
+    energy: dict[str, str] = field(default_factory=dict)
+    run: dict[str, str] = field(default_factory=lambda: dict(RUN_SETTINGS))
+
+    def whole(self, path: str) -> int:
+        """A setting of the run that is a whole number, 0 or more."""
+        text = self.run[path]
+        if not text.isascii() or not text.isdigit() or len(text) > 9:
+            raise InputError(f"--set {path}={text}: expected a whole number, as in {path}=16")
+        return int(text)
+
+    @property
+    def mode(self) -> str:
+        """Token mode, generation or pipelined."""
+        mode = self.run["mode"]
+        if mode not in ("generation", "pipelined"):
+            raise InputError(f"--set mode={mode}: expected generation or pipelined")
+        return mode
+
+
+def parse_settings(pairs: Sequence[str]) -> Settings:
+    """Sort `path=value` texts by the part they belong to.
+
+    Chip fields may be written with or without ``chip.`` in front.
+
+    Raises:
+        InputError: no "=", or a path that nothing has.
+    """
+    settings = Settings()
+    for pair in pairs:
+        path, equals, value = pair.partition("=")
+        path, value = path.strip(), value.strip()
+        if not equals or not path or not value:
+            raise InputError(f"--set {pair}: expected path=value, as in core.npes=16")
+        head, _, rest = path.partition(".")
+        if path in RUN_SETTINGS:
+            settings.run[path] = value
+        elif head == "energy" and rest:
+            settings.energy[rest] = value
+        elif head == "chip" and rest:
+            settings.chip[rest] = value
+        elif head in CHIP_PARTS or path in CHIP_FIELDS:
+            settings.chip[path] = value
+        else:
+            raise InputError(f"--set {pair}: unknown setting '{path}'{_nearest(path)}")
+    return settings
+
+
+def _nearest(path: str) -> str:
+    from dataclasses import fields
+
+    from seneca_sim.chip import ControllerSpec, CoreSpec, HostSpec, NocSpec
+
+    known = [*RUN_SETTINGS, *CHIP_FIELDS]
+    specs = {"core": CoreSpec, "noc": NocSpec, "host": HostSpec, "core.controller": ControllerSpec}
+    for prefix, spec in specs.items():
+        known += [f"{prefix}.{f.name}" for f in fields(spec)]
+    close = difflib.get_close_matches(path, known, n=1)
+    return f"; did you mean '{close[0]}'?" if close else "; see docs/cli.md for all of them"

@@ -1,0 +1,57 @@
+"""What a program looks like from outside: sizes, memory, balance."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from seneca_sim.chip import Chip
+from seneca_sim.program import Program
+from seneca_sim.results.ids import content_hash
+
+
+def program_summary(program: Program, chip: Chip) -> dict[str, Any]:
+    """Plain numbers about a program on its chip."""
+    used = [0] * program.cores
+    for region in program.regions:
+        used[region.core] = max(used[region.core], region.address_bits + region.bits)
+    holds = [bits for bits in used if bits]
+    fullest = max(range(program.cores), key=lambda core: used[core])
+    weights = sum(r.bits for r in program.regions if r.name.startswith("weight:"))
+    return {
+        "schema": "seneca-program-summary/1",
+        "program": program.name,
+        "program_hash": content_hash(program),
+        "chip": chip.name,
+        "cores": program.cores,
+        "cores_used": len(holds),
+        "mapping": dict(program.mapping),
+        "shape": dict(program.shape),
+        "sites": len(program.sites),
+        "routes": len(program.routes),
+        "consumers": len(program.consumers),
+        "stages": len(program.stages),
+        "memory_bits_there_per_core": chip.core.data_memory_bits,
+        "memory_bits_fullest_core": used[fullest],
+        "fullest_core": fullest,
+        "memory_bits_mean": sum(holds) // max(1, len(holds)),
+        "weight_bits": weights,
+    }
+
+
+def summary_lines(summary: dict[str, Any]) -> list[str]:
+    """The same for people."""
+    there, full = summary["memory_bits_there_per_core"], summary["memory_bits_fullest_core"]
+    shape = ", ".join(f"{key} {value}" for key, value in summary["shape"].items())
+    mapping = summary["mapping"]
+    return [
+        f"{summary['program']} ({shape}) fits {summary['chip']}: "
+        f"{summary['cores_used']} of {summary['cores']} cores, "
+        f"{mapping['cores_per_layer']} a layer, {mapping['strategy']}, "
+        f"{mapping['weights']} weights",
+        f"memory   fullest core {summary['fullest_core']}: {full:,} of {there:,} bits "
+        f"({100 * full / there:.0f} %), mean {summary['memory_bits_mean']:,}; "
+        f"weights {summary['weight_bits']:,} bits in all",
+        f"program  {summary['sites']} sites, {summary['routes']} routes, "
+        f"{summary['consumers']} consumers, {summary['stages']} stages; "
+        f"id {summary['program_hash'][:12]}",
+    ]

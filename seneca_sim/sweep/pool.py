@@ -1,0 +1,107 @@
+"""Run several simulations side by side, one process each, and tell how far they are."""
+
+from __future__ import annotations
+
+import ctypes
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from multiprocessing.sharedctypes import SynchronizedArray
+from typing import TYPE_CHECKING
+
+from seneca_sim.chip import Chip
+from seneca_sim.engine.activity import Activity
+from seneca_sim.program import EventStream, Program
+
+if TYPE_CHECKING:
+    from seneca_sim.engine.reference.run import Mode
+
+POLL_SECONDS = 0.1
+
+
+@dataclass(frozen=True)
+class Run:
+    """One simulation to do."""
+
+    chip: Chip
+    program: Program
+    stream: EventStream
+    mode: Mode = "generation"
+
+
+def simulate_many(
+    runs: Sequence[Run],
+    *,
+    processes: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[Activity]:
+    """Simulate all runs, in as many processes as there are cores, longest first.
+
+    Args:
+        runs: what to simulate; results come back in this order.
+        processes: at most so many; 1 stays in this process.
+        progress: called with (tokens done, tokens in all).
+    """
+    total = sum(run.stream.tokens for run in runs)
+    workers = min(len(runs), processes or os.cpu_count() or 1)
+    if workers < 2:
+        return _one_by_one(runs, total, progress)
+    # Spawned, not forked: torch's and numpy's threads do not survive a fork.
+    context = multiprocessing.get_context("spawn")
+    done = context.Array(ctypes.c_int64, len(runs))
+    order = sorted(range(len(runs)), key=lambda i: -int(runs[i].stream.counts.sum()))
+    with ProcessPoolExecutor(workers, context, _start_worker, (done,)) as pool:
+        futures = {i: pool.submit(_simulate, runs[i], i) for i in order}
+        _watch(list(futures.values()), done, total, progress)
+        return [futures[i].result() for i in range(len(runs))]
+
+
+def _one_by_one(
+    runs: Sequence[Run], total: int, progress: Callable[[int, int], None] | None
+) -> list[Activity]:
+    from seneca_sim.engine.reference import simulate
+
+    activities: list[Activity] = []
+    before = 0
+    for run in runs:
+
+        def tell(tokens: int, before: int = before) -> None:
+            if progress is not None:
+                progress(before + tokens, total)
+
+        activities.append(simulate(run.chip, run.program, run.stream, mode=run.mode, progress=tell))
+        before += run.stream.tokens
+    return activities
+
+
+_done: SynchronizedArray[int] | None = None
+
+
+def _start_worker(done: SynchronizedArray[int]) -> None:
+    global _done
+    _done = done
+
+
+def _simulate(run: Run, index: int) -> Activity:
+    from seneca_sim.engine.reference import simulate
+
+    def tell(tokens: int) -> None:
+        if _done is not None:
+            _done[index] = tokens
+
+    return simulate(run.chip, run.program, run.stream, mode=run.mode, progress=tell)
+
+
+def _watch(
+    futures: list[Future[Activity]],
+    done: SynchronizedArray[int],
+    total: int,
+    progress: Callable[[int, int], None] | None,
+) -> None:
+    pending = set(futures)
+    while pending:
+        _, pending = wait(pending, timeout=POLL_SECONDS)
+        if progress is not None:
+            progress(sum(done[:]), total)
