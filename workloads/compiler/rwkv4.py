@@ -73,8 +73,9 @@ def _block_vectors(p: str, norms: tuple[str, ...], width: int) -> tuple[Vector, 
     parameters += ["att.time_mix_k", "att.time_mix_r", "att.time_mix_v"]
     parameters += ["ffn.time_mix_k", "ffn.time_mix_r"]
     vectors = [Vector(name, width, tensor=p + name) for name in parameters]
-    # The wkv kernel works in base 2, on parameters made from time_first and time_decay.
-    vectors += [Vector(f"att.{v}", width, tensor=f"wkv_{v}:{p}att") for v in ("u", "decay", "bias")]
+    vectors.append(Vector("att.u", width, tensor=p + "att.time_first"))
+    # The wkv kernel works in base 2, on two parameters made from time_decay (wkv.npe says how).
+    vectors += [Vector(f"att.{v}", width, tensor=f"wkv_{v}:{p}att") for v in ("decay", "shift")]
     vectors += [Vector("norm", width), Vector("att.prev", width), Vector("ffn.prev", width)]
     vectors += [Vector("aa", width, words=2), Vector("bb", width, words=2)]
     vectors.append(Vector("pp", width))
@@ -108,7 +109,7 @@ def _block_stages(index: int, p: str, entry: str, width: int, ffn: int) -> tuple
     stages.append(_mix("att", ("key", "rec", "val"), "ln1", p, x, width))
     wkv = (
         *((site[0], f"acc:{p}att.{site}") for site in ("key", "rec", "val")),
-        *((name, f"att.{name}") for name in ("u", "decay", "bias")),
+        *((name, f"att.{name}") for name in ("u", "decay", "shift")),
         ("aa", "aa"),
         ("bb", "bb"),
         ("pp", "pp"),

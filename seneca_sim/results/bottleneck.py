@@ -1,0 +1,197 @@
+"""Which unit bounds a run, and why, in one sentence.
+
+In generation mode one layer works at a time. Its *active* cycles run, token by token, from the
+last stage of the layer before it to its own last stage; the last layer's run to the token's
+answer. Within them, the layer's busiest core says how busy NPEs and controllers are, and the
+busiest link into the layer how busy the NoC is. Layers are averaged by their active cycles. In
+pipelined mode the whole run is one such stretch of the whole chip.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+
+from seneca_sim.chip import Chip
+from seneca_sim.cost.ops import OP_INDEX
+from seneca_sim.engine.activity import Activity, Ints
+from seneca_sim.program import EventStream, Program
+from seneca_sim.results.pieces import Piece
+from seneca_sim.results.traffic import link_loads
+
+_INSTRUCTION = OP_INDEX["ctrl.instruction"]
+WELL_USED = 0.5
+"""A unit that is busy for less than this share of the time bounds nothing."""
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A layer at work (or the whole chip): active cycles, and busy ones of its busiest parts."""
+
+    layer: int
+    cores: int
+    active: int
+    npe: int
+    controller: int
+    blocked: int
+    link: int
+
+
+@dataclass(frozen=True)
+class Bottleneck:
+    """Busy shares of the time, averaged over the stretches, and what bounds the run.
+
+    Attributes:
+        unit: "npe", "controller", "link", or "hand-over" where no unit is well used.
+        npe: share in which the busiest core's NPEs work.
+        controller: the same of the busiest controller.
+        blocked: share in which the most hindered controller waits for the task FIFO.
+        link: share in which the busiest link carries flits.
+        waiting_cores: share of the chip's cores that are not in the layer at work.
+        stretches: what was averaged.
+    """
+
+    unit: str
+    npe: float
+    controller: float
+    blocked: float
+    link: float
+    waiting_cores: float
+    stretches: tuple[Stretch, ...]
+
+    @property
+    def sentence(self) -> str:
+        """Which unit bounds the run and why, in one sentence."""
+        used = (
+            f"NPEs busy {_percent(self.npe)}, controllers {_percent(self.controller)}, "
+            f"busiest link {_percent(self.link)}"
+        )
+        one = len(self.stretches) > 1
+        where = "of the time in the layer at work" if one else "of the time"
+        return f"{_VERDICT[self.unit]} ({used} {where}){self._parallel()}."
+
+    def _parallel(self) -> str:
+        layers = len(self.stretches)
+        cores = f"{_percent(self.waiting_cores)} of the cores"
+        if layers > 1:
+            return f"; 1 layer of {layers} works at a time, so {cores} wait"
+        return f"; {cores} hold no part of the program" if self.waiting_cores >= 0.005 else ""
+
+
+_VERDICT = {
+    "npe": "The NPEs bound the run",
+    "controller": "The controllers bound the run",
+    "link": "A link of the NoC bounds the run",
+    "hand-over": "No unit bounds the run, hand-overs from stage to stage do",
+}
+
+
+def bottleneck_of(
+    chip: Chip,
+    program: Program,
+    stream: EventStream,
+    activity: Activity,
+    pieces: tuple[Piece, ...],
+    mode: str,
+) -> Bottleneck:
+    """Find what bounds a run."""
+    if mode == "generation":
+        stretches = _by_layer(chip, program, stream, activity, pieces)
+    else:
+        stretches = (_whole(program, activity),)
+    active = max(1, sum(s.active for s in stretches))
+    shares = {
+        "npe": sum(s.npe for s in stretches) / active,
+        "controller": sum(s.controller for s in stretches) / active,
+        "link": sum(s.link for s in stretches) / active,
+    }
+    unit = max(shares, key=lambda name: shares[name])
+    return Bottleneck(
+        unit if shares[unit] >= WELL_USED else "hand-over",
+        shares["npe"],
+        shares["controller"],
+        sum(s.blocked for s in stretches) / active,
+        shares["link"],
+        1 - sum(s.cores * s.active for s in stretches) / (active * chip.cores),
+        stretches,
+    )
+
+
+def _whole(program: Program, activity: Activity) -> Stretch:
+    cores = {c.core for c in program.consumers if c.core != program.host}
+    return Stretch(
+        layer=0,
+        cores=len(cores),
+        active=activity.cycles,
+        npe=int(activity.npe_busy.max()),
+        controller=int(activity.controller_busy.max()),
+        blocked=int(activity.controller_blocked.max()),
+        link=int(activity.link_busy.max()),
+    )
+
+
+def _by_layer(
+    chip: Chip,
+    program: Program,
+    stream: EventStream,
+    activity: Activity,
+    pieces: tuple[Piece, ...],
+) -> tuple[Stretch, ...]:
+    npe, controller = _busy(chip, program, pieces)
+    active = active_cycles(program, activity)
+    into = link_loads(chip, program, stream)[1]
+    stretches = []
+    for layer, cycles in active.items():
+        here = {core for place, core in npe if place == layer}
+        blocked = [
+            int(activity.controller_blocked[core]) * controller[layer, core] // work
+            for core in sorted(here)
+            if (work := sum(c for (_, k), c in controller.items() if k == core))
+        ]
+        stretches.append(
+            Stretch(
+                layer=layer,
+                cores=len(here),
+                active=cycles,
+                npe=max((npe[layer, core] for core in here), default=0),
+                controller=max((controller[layer, core] for core in here), default=0),
+                blocked=max(blocked, default=0),
+                link=int(into[layer].max(initial=0)),
+            )
+        )
+    return tuple(stretches)
+
+
+def _busy(
+    chip: Chip, program: Program, pieces: tuple[Piece, ...]
+) -> tuple[dict[tuple[int, int], int], dict[tuple[int, int], int]]:
+    """Busy cycles of NPEs and controller by (layer, core)."""
+    npe: dict[tuple[int, int], int] = defaultdict(int)
+    controller: dict[tuple[int, int], int] = defaultdict(int)
+    per_instruction = chip.core.controller.cycles_per_instruction
+    for piece in pieces:
+        if piece.core != program.host:
+            place = piece.layer, piece.core
+            npe[place] += piece.npe_cycles
+            controller[place] += int(piece.counts[_INSTRUCTION]) * per_instruction
+    return npe, controller
+
+
+def active_cycles(program: Program, activity: Activity) -> dict[int, int]:
+    """For every layer with stages, its active cycles over all tokens; they add up to latency."""
+    layers = sorted({stage.layer for stage in program.stages})
+    of_stage = np.array([stage.layer for stage in program.stages])
+    before: Ints = activity.token_start
+    active = {}
+    for layer in layers:
+        own: Ints = activity.stage_done[of_stage == layer].max(axis=0)
+        end = activity.token_done if layer == layers[-1] else np.maximum(own, before)
+        active[layer] = int((end - before).sum())
+        before = end
+    return active
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

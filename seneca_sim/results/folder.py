@@ -1,0 +1,146 @@
+"""A run folder: summary.json, resolved.yaml and the tables of every variant; written whole or not.
+
+FOLDER/summary.json          schema seneca-summary/1
+FOLDER/resolved.yaml         every input as it was used, defaults written out
+FOLDER/LABEL/energy.csv …    the tables of `results.tables`, one folder per variant
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import secrets
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+from seneca_sim.config import yaml_text
+from seneca_sim.errors import InputError, InternalError
+from seneca_sim.results.run import RunResult
+from seneca_sim.results.summary import SCHEMA, run_id_of, summary_of
+from seneca_sim.results.tables import TABLES
+
+SUMMARY: Final = "summary.json"
+RESOLVED: Final = "resolved.yaml"
+_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+
+
+def write_run(
+    folder: str | Path,
+    results: Sequence[RunResult],
+    resolved: Mapping[str, Any],
+    extra: Mapping[str, Any],
+) -> None:
+    """Write a run folder; a folder of the same run is replaced.
+
+    Everything is written beside the folder first and renamed at the end, so that no reader and no
+    failure ever leaves half a run.
+
+    Args:
+        folder: where to; folders above it are made.
+        results: one per variant, the baseline first.
+        resolved: every input as it was used.
+        extra: further entries of the summary; see `summary_of`.
+
+    Raises:
+        InputError: the place cannot be written, or holds something else.
+    """
+    target = Path(folder)
+    for result in results:
+        if not _LABEL.fullmatch(result.label):
+            raise InternalError(f"label {result.label!r} cannot name a folder")
+    summary = summary_of(results, extra)
+    _check_place(target, run_id_of(results))
+    try:
+        with _beside(target) as new:
+            (new / SUMMARY).write_text(summary_text(summary), encoding="utf-8")
+            (new / RESOLVED).write_text(yaml_text(resolved), encoding="utf-8")
+            for result in results:
+                _write_tables(new / result.label, result)
+            _swap(new, target)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise InputError(
+            f"{target}: cannot be written: {reason}; give another folder with --out"
+        ) from None
+
+
+def summary_text(summary: Mapping[str, Any]) -> str:
+    """summary.json's text; the same summary gives the same bytes."""
+    return json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_summary(path: str | Path) -> dict[str, Any]:
+    """Read a summary, given a run folder or the file itself.
+
+    Raises:
+        InputError: no such file, not JSON, or another schema.
+    """
+    file = Path(path)
+    file = file / SUMMARY if file.is_dir() else file
+    try:
+        summary = json.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise InputError(f"{file}: no such file; expected a run folder or its {SUMMARY}") from None
+    except OSError as error:
+        raise InputError(f"{file}: cannot be read: {error.strerror}") from None
+    except ValueError as error:
+        raise InputError(f"{file}: not JSON: {error}") from None
+    schema = summary.get("schema") if isinstance(summary, dict) else None
+    if schema != SCHEMA:
+        raise InputError(f"{file}: schema is {schema!r}, expected {SCHEMA!r}")
+    return dict(summary)
+
+
+def _write_tables(folder: Path, result: RunResult) -> None:
+    folder.mkdir()
+    for name, table in TABLES.items():
+        frame = table(result)
+        if frame is not None:
+            frame.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+
+
+def _check_place(target: Path, run_id: str) -> None:
+    """A folder in the way may only hold the same run, or nothing."""
+    if not target.exists():
+        return
+    if not target.is_dir():
+        raise InputError(f"{target}: is a file, expected a folder; give another one with --out")
+    if not any(target.iterdir()):
+        return
+    tip = "remove it or give another folder with --out"
+    if not (target / SUMMARY).exists():
+        raise InputError(f"{target}: holds files that are no run; {tip}")
+    found = str(read_summary(target).get("run_id"))
+    if found != run_id:
+        raise InputError(f"{target}: holds another run ({found[:12]}); {tip}")
+
+
+@contextmanager
+def _beside(target: Path) -> Iterator[Path]:
+    """A new folder beside `target`, gone again when it was not renamed."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    new = target.parent / f".{target.name}.{secrets.token_hex(4)}"
+    new.mkdir()
+    try:
+        yield new
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _swap(new: Path, target: Path) -> None:
+    """Put `new` in the place of `target`; what was there goes away afterwards."""
+    if not target.exists():
+        os.rename(new, target)
+        return
+    old = new.with_name(new.name + ".old")
+    os.rename(target, old)
+    try:
+        os.rename(new, target)
+    except OSError:
+        os.rename(old, target)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

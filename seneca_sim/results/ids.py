@@ -1,0 +1,90 @@
+"""Identities: a run is its content, whatever engine ran it and whenever.
+
+`activity_id` names what the engine was asked: everything that cycles and counts depend on.
+`run_id` adds what the price depends on. Names, sources and engines are in neither.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict
+from typing import Any, Final
+
+from seneca_sim.chip import Chip
+from seneca_sim.chip.load import LoadedChip
+from seneca_sim.cost.energy import EnergyTable
+from seneca_sim.cost.kernel import load_kernel
+from seneca_sim.program import EventStream, Program
+
+MODEL_VERSION: Final = 1
+"""Raised with every change of the engines' rules that moves a count or a cycle."""
+
+_CORE_PRICE_ONLY = ("data_memory_bits", "instruction_memory_bits", "register_words")
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no spaces: the text that is hashed."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def digest(value: Any) -> str:
+    """SHA-256 over the canonical JSON of `value`."""
+    return hashlib.sha256(canonical_json(value).encode()).hexdigest()
+
+
+def content_hash(program: Program) -> str:
+    """SHA-256 over everything in a program."""
+    return digest(asdict(program))
+
+
+def activity_id(
+    chip: Chip, program: Program, stream: EventStream, mode: str, window_cycles: int
+) -> str:
+    """Name the activity of a run: chip as far as cycles go, kernels, program, events, mode."""
+    return digest(
+        {
+            "model": MODEL_VERSION,
+            "chip": _cycle_fields(chip),
+            "kernels": _kernels(program, chip.core.npes),
+            "program": content_hash(program),
+            "stream": stream.content_hash,
+            "mode": mode,
+            "window_cycles": window_cycles,
+        }
+    )
+
+
+def run_id(activity: str, loaded: LoadedChip, table: EnergyTable) -> str:
+    """Name a priced run: its activity, the rest of the chip, the energies, and all marks."""
+    chip = asdict(loaded.chip)
+    del chip["name"]
+    rows = {
+        op: {"mark": str(row.mark), "parts": {part: str(v) for part, v in row.parts.items()}}
+        for op, row in table.rows.items()
+    }
+    marks = {path: str(mark) for path, mark in loaded.marks.items()}
+    return digest({"activity": activity, "chip": chip, "marks": marks, "energy": rows})
+
+
+def group_id(members: Iterable[tuple[str, str]]) -> str:
+    """Name several runs shown together, (label, run id) each, in their order."""
+    return digest([list(member) for member in members])
+
+
+def _cycle_fields(chip: Chip) -> dict[str, Any]:
+    """A chip without its name and without what only leaks or turns cycles into seconds."""
+    fields = asdict(chip)
+    del fields["name"], fields["clock_hz"]
+    for name in _CORE_PRICE_ONLY:
+        del fields["core"][name]
+    return fields
+
+
+def _kernels(program: Program, npes: int) -> dict[str, Any]:
+    """The costs of the micro-kernels that a program runs."""
+    names = {c.kernel for c in program.consumers if c.kernel}
+    names |= {step.kernel for stage in program.stages for step in stage.steps}
+    kernels = (load_kernel(name, npes) for name in sorted(names))
+    return {k.name: [list(k.cycles), [list(c) for c in k.counts]] for k in kernels}
