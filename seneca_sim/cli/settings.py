@@ -5,8 +5,12 @@ from __future__ import annotations
 import difflib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 from seneca_sim.errors import InputError
+
+if TYPE_CHECKING:
+    from seneca_sim.engine.activity import Mode
 
 RUN_SETTINGS = {
     "workload.tokens": "16",
@@ -35,12 +39,14 @@ class Settings:
         return int(text)
 
     @property
-    def mode(self) -> str:
+    def mode(self) -> Mode:
         """Token mode, generation or pipelined."""
         mode = self.run["mode"]
-        if mode not in ("generation", "pipelined"):
-            raise InputError(f"--set mode={mode}: expected generation or pipelined")
-        return mode
+        if mode == "generation":
+            return "generation"
+        if mode == "pipelined":
+            return "pipelined"
+        raise InputError(f"--set mode={mode}: expected generation or pipelined")
 
 
 def parse_settings(pairs: Sequence[str]) -> Settings:

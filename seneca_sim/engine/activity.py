@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
+Mode = Literal["generation", "pipelined"]
+"""How tokens enter: the next waits for the last one's answer, or for room in the first stage."""
 
 PACKET_FIELDS = (
     "route",

@@ -21,6 +21,14 @@ def check_inputs(
             f"event stream: {stream.counts.shape[0]} routes, but program {program.name} has "
             f"{len(program.routes)}; make the stream from this program"
         )
+    for index, route in enumerate(program.routes):
+        most = int(stream.counts[index].max(initial=0))
+        if most > route.high - route.low:
+            raise InputError(
+                f"event stream: {most} events on route {index} of "
+                f"{program.sites[route.site].name}, which has {route.high - route.low} channels; "
+                f"make the stream from this program"
+            )
     if not stream.tokens:
         raise InputError("event stream: no token to run")
     if mode not in ("generation", "pipelined"):

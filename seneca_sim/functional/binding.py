@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,8 +14,6 @@ from seneca_sim.functional.wiring import Wiring, slice_sizes
 from seneca_sim.program import Program, Step
 
 Floats = NDArray[np.float32]
-
-
 Call = tuple[Callable[..., None], tuple[Floats, ...]]
 """A step's function and the views that it is called with."""
 
@@ -39,15 +37,28 @@ def _bind_step(
 ) -> Call:
     if step.kernel not in STEPS:
         raise _error(program, stage, f"no values for kernel {step.kernel!r}")
-    operands, function = STEPS[step.kernel]
+    kernel = STEPS[step.kernel]
     views = {name: image.view(program.regions[region], token) for name, region in step.regions}
-    if "sizes" in operands:
+    if "sizes" in kernel.operands:
         views["sizes"] = slice_sizes(program, wiring, stage)
-    for name in operands:
+    for name in kernel.operands:
         if name not in views:
             have = ", ".join(views)
             raise _error(program, stage, f"{step.kernel} needs operand {name!r}; it has {have}")
-    return function, tuple(views[name] for name in operands)
+    _check_rows(program, stage, step.kernel, views)
+    return kernel.function, tuple(views[name] for name in kernel.operands)
+
+
+def _check_rows(program: Program, stage: int, name: str, views: Mapping[str, Floats]) -> None:
+    """Operands of the slice's length have one length; the others have their own."""
+    kernel = STEPS[name]
+    length = next(
+        (len(views[o]) for o, n in zip(kernel.operands, kernel.rows, strict=True) if not n), 0
+    )
+    for operand, rows in zip(kernel.operands, kernel.rows, strict=True):
+        if rows >= 0 and len(views[operand]) != (rows or length):
+            what = f"{name} takes {rows or length} rows of {operand!r}, not {len(views[operand])}"
+            raise _error(program, stage, what)
 
 
 def _error(program: Program, stage: int, what: str) -> InputError:

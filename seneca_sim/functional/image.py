@@ -71,7 +71,8 @@ class MemoryImage:
 
     def view(self, region: Region, token: int = 0) -> Floats:
         """Give a region's first column, [rows]: all there is of it at fp32."""
-        return self.table(region, token)[0]
+        first: Floats = self.table(region, token)[0]
+        return first
 
     def start(self, region: Region, token: int = 0) -> int:
         """Index of a region's first element."""
@@ -147,7 +148,7 @@ def _values(
         )
     part = values[region.low : region.high]
     if transform:
-        part = TRANSFORMS[transform][1](part.astype(np.float64))
+        part = TRANSFORMS[transform][1](part.astype(np.float32))
     return part.reshape(region.rows, region.columns)
 
 

@@ -111,8 +111,9 @@ class ValueMachine:
             if name not in inputs:
                 raise InputError(f"program {program.name}: no input for site {name}")
             self._send(index, inputs[name][route.low : route.high])
-        while wave.ready:
-            self._run_stage(wave.ready.popleft())
+        with np.errstate(all="ignore"):  # what is not finite shows in the values
+            while wave.ready:
+                self._run_stage(wave.ready.popleft())
         self._check_finished()
         self.tokens += 1
         return wave.own

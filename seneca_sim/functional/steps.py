@@ -8,6 +8,7 @@ up to rounding. Accumulators that a kernel has read are 0 afterwards, as in memo
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,26 +18,46 @@ from seneca_sim.functional.parameters import log_decay
 Floats = NDArray[np.float32]
 
 EPSILON = np.float32(1e-5)
-STEPS: dict[str, tuple[tuple[str, ...], Callable[..., None]]] = {}
-"""Kernel -> (its operands in order, the function). `sizes` is no region: see `ln_combine`."""
+PAIR = 2
+"""Values of a LayerNorm partial (mean, M2) or statistic (mean, inverse deviation)."""
 
 
-def _step(*operands: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """A step's function and what it takes.
+
+    Attributes:
+        function: takes the operands' views in order.
+        operands: their names.
+        rows: 0 for an operand of the slice's length, n for one of n rows, -1 for any number.
+    """
+
+    function: Callable[..., None]
+    operands: tuple[str, ...]
+    rows: tuple[int, ...]
+
+
+STEPS: dict[str, Kernel] = {}
+"""Kernel -> what it computes. The operand `sizes` is no region: see `ln_combine`."""
+
+
+def _step(*operands: str, **rows: int) -> Callable[[Callable[..., None]], Callable[..., None]]:
     def register(function: Callable[..., None]) -> Callable[..., None]:
-        STEPS[function.__name__] = operands, function
+        lengths = tuple(rows.get(name, 0) for name in operands)
+        STEPS[function.__name__] = Kernel(function, operands, lengths)
         return function
 
     return register
 
 
-@_step("x", "out")
+@_step("x", "out", out=PAIR)
 def ln_stats(x: Floats, out: Floats) -> None:
     """Mean of the slice and sum of squared deviations about it."""
     out[0] = x.mean() if x.size else 0
     out[1] = np.square(x - out[0]).sum()
 
 
-@_step("in", "out", "sizes")
+@_step("in", "out", "sizes", out=PAIR, **{"in": -1, "sizes": -1})
 def ln_combine(partials: Floats, out: Floats, sizes: Floats) -> None:
     """Mean and inverse deviation of a vector from its slices' moments (Chan et al. 1979).
 
@@ -50,7 +71,7 @@ def ln_combine(partials: Floats, out: Floats, sizes: Floats) -> None:
     out[1] = 1 / np.sqrt((within + between) / total + EPSILON)
 
 
-@_step("x", "stat", "gamma", "beta", "y")
+@_step("x", "stat", "gamma", "beta", "y", stat=PAIR)
 def ln_apply(x: Floats, stat: Floats, gamma: Floats, beta: Floats, y: Floats) -> None:
     """Normalise with (mean, inverse deviation), scale and shift."""
     y[:] = (x - stat[0]) * stat[1] * gamma + beta

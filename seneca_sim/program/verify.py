@@ -10,6 +10,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from seneca_sim.chip import Chip
+from seneca_sim.cost.kernel import load_kernel
 from seneca_sim.errors import CapacityError, InputError
 from seneca_sim.program.ir import HOST_STAGE, NO_REGION, NO_ROUTE, Program
 
@@ -46,12 +47,38 @@ def indices_exist(program: Program, chip: Chip) -> Iterator[str]:
     for i, consumer in enumerate(program.consumers):
         if consumer.core not in endpoints or consumer.site not in range(len(program.sites)):
             yield f"consumer {i} points outside its tables"
+    for _, region, who in _uses(program):
+        if region not in range(len(program.regions)):
+            yield f"{who} has no place in the memory map"
     for i, stage in enumerate(program.stages):
         known = range(len(program.consumers)), range(len(program.routes))
         if not all(n in known[0] for n in stage.needs) or not all(
             e in known[1] for e in stage.emits
         ):
             yield f"stage {i} ({stage.name}) points outside its tables"
+
+
+def _uses(program: Program) -> Iterator[tuple[int, int, str]]:
+    """(core, region, by whom) of every use of the memory map."""
+    for i, consumer in enumerate(program.consumers):
+        if consumer.kernel:
+            yield consumer.core, consumer.weights, f"weights of consumer {i}"
+        if consumer.target != NO_REGION:
+            yield consumer.core, consumer.target, f"target of consumer {i}"
+    for i, route in enumerate(program.routes):
+        if route.buffer != NO_REGION:
+            yield route.source, route.buffer, f"buffer of route {i}"
+    for stage in program.stages:
+        for step in stage.steps:
+            for name, region in step.regions:
+                yield stage.core, region, f"{name} of {step.kernel} in stage {stage.name}"
+
+
+def regions_are_local(program: Program, chip: Chip) -> Iterator[str]:
+    """Weights, accumulators, buffers and operands lie on the core that uses them."""
+    for core, region, who in _uses(program):
+        if program.regions[region].core != core:
+            yield f"{who} on core {core} lies on core {program.regions[region].core}"
 
 
 def stages_are_local(program: Program, chip: Chip) -> Iterator[str]:
@@ -66,6 +93,22 @@ def stages_are_local(program: Program, chip: Chip) -> Iterator[str]:
             route = program.routes[number]
             if route.source != stage.core or route.stage != i:
                 yield f"stage {stage.name} on core {stage.core} sends another stage's route"
+
+
+def routes_are_sent_once(program: Program, chip: Chip) -> Iterator[str]:
+    """A route is sent once by its stage, or by the host; and the host gets an answer."""
+    sent = Counter(number for stage in program.stages for number in stage.emits)
+    for i, route in enumerate(program.routes):
+        site = program.sites[route.site].name
+        if route.stage == HOST_STAGE and route.source != program.host:
+            yield f"route {i} of {site} leaves core {route.source}, but no stage sends it"
+        if route.stage != HOST_STAGE and sent[i] != 1:
+            yield f"route {i} of {site} is sent {sent[i]} times by its stage, not once"
+    if not any(
+        route.acknowledges == NO_ROUTE and program.host in program.destinations(i)
+        for i, route in enumerate(program.routes)
+    ):
+        yield "nothing is sent to the host, so no token would ever be done"
 
 
 def consumers_are_used_once(program: Program, chip: Chip) -> Iterator[str]:
@@ -153,6 +196,13 @@ def slices_match_rows(program: Program, chip: Chip) -> Iterator[str]:
     for consumer in program.consumers:
         if not consumer.kernel:
             continue
+        need = load_kernel(consumer.kernel, chip.core.npes).rows_for(consumer.neurons)
+        if consumer.rows < need:
+            site = program.sites[consumer.site].name
+            yield (
+                f"{site} on core {consumer.core} runs over {consumer.rows} rows; "
+                f"{consumer.neurons} neurons need {need}"
+            )
         region = program.regions[consumer.weights]
         width = program.sites[consumer.site].width
         if region.columns != width or region.rows != consumer.neurons:
@@ -190,7 +240,9 @@ def no_cycle_in_a_token(program: Program, chip: Chip) -> Iterator[str]:
 
 RULES = (
     indices_exist,
+    regions_are_local,
     stages_are_local,
+    routes_are_sent_once,
     consumers_are_used_once,
     routes_arrive,
     channels_are_covered,

@@ -18,14 +18,14 @@ from pathlib import Path
 from typing import Any, Final
 
 from seneca_sim.config import yaml_text
-from seneca_sim.errors import InputError, InternalError
+from seneca_sim.errors import InputError
 from seneca_sim.results.run import RunResult
 from seneca_sim.results.summary import SCHEMA, run_id_of, summary_of
 from seneca_sim.results.tables import TABLES
 
 SUMMARY: Final = "summary.json"
 RESOLVED: Final = "resolved.yaml"
-_LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]*")
+_UNSAFE = re.compile(r"[^A-Za-z0-9_+-]+")
 
 
 def write_run(
@@ -49,23 +49,30 @@ def write_run(
         InputError: the place cannot be written, or holds something else.
     """
     target = Path(folder)
-    for result in results:
-        if not _LABEL.fullmatch(result.label):
-            raise InternalError(f"label {result.label!r} cannot name a folder")
     summary = summary_of(results, extra)
     _check_place(target, run_id_of(results))
     try:
         with _beside(target) as new:
-            (new / SUMMARY).write_text(summary_text(summary), encoding="utf-8")
-            (new / RESOLVED).write_text(yaml_text(resolved), encoding="utf-8")
-            for result in results:
-                _write_tables(new / result.label, result)
+            (new / SUMMARY).write_text(summary_text(summary), encoding="utf-8", newline="\n")
+            (new / RESOLVED).write_text(yaml_text(resolved), encoding="utf-8", newline="\n")
+            for name, result in zip(variant_folders(results), results, strict=True):
+                _write_tables(new / name, result)
             _swap(new, target)
     except OSError as error:
         reason = error.strerror or str(error)
         raise InputError(
             f"{target}: cannot be written: {reason}; give another folder with --out"
         ) from None
+
+
+def variant_folders(results: Sequence[RunResult]) -> list[str]:
+    """Names of the variants' folders: their labels, made safe, and numbered where two agree."""
+    names: list[str] = []
+    for result in results:
+        plain = _UNSAFE.sub("-", result.label).strip("-").lower() or "run"
+        clashes = sum(name.rpartition("~")[0] == plain or name == plain for name in names)
+        names.append(f"{plain}~{clashes + 1}" if clashes else plain)
+    return names
 
 
 def summary_text(summary: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from seneca_sim.chip.load import LoadedChip
 from seneca_sim.config import Mark
 from seneca_sim.cost.energy import CLASSES, EnergyTable
 from seneca_sim.cost.ops import OPS
-from seneca_sim.engine.activity import Activity
+from seneca_sim.engine.activity import Activity, Mode
 from seneca_sim.program import EventStream, Program
 from seneca_sim.results.book import Book, in_order, total_counts
 from seneca_sim.results.bottleneck import Bottleneck, bottleneck_of
@@ -40,7 +40,7 @@ class RunResult:
     """
 
     label: str
-    mode: str
+    mode: Mode
     activity_id: str
     run_id: str
     loaded: LoadedChip
@@ -123,13 +123,13 @@ class RunResult:
 
     # -- time and power ----------------------------------------------------------------------
 
-    def energy_percentile_fj(self, share: float) -> int:
-        """The energy that `share` of the tokens do not exceed; that of an actual token."""
-        return percentile(self.tokens.energy_fj, share)
+    def energy_percentile_fj(self, percent: int) -> int:
+        """The energy that `percent` of the tokens do not exceed; that of an actual token."""
+        return percentile(self.tokens.energy_fj, percent)
 
-    def latency_percentile_cycles(self, share: float) -> int:
-        """The latency that `share` of the tokens do not exceed; that of an actual token."""
-        return percentile(self.tokens.latency_cycles, share)
+    def latency_percentile_cycles(self, percent: int) -> int:
+        """The latency that `percent` of the tokens do not exceed; that of an actual token."""
+        return percentile(self.tokens.latency_cycles, percent)
 
     @property
     def average_power_w(self) -> float:
@@ -157,7 +157,7 @@ def price_run(
     activity: Activity,
     *,
     label: str,
-    mode: str,
+    mode: Mode,
 ) -> RunResult:
     """Price what an engine counted, check it against every invariant, and sum it up.
 

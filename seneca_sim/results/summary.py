@@ -131,8 +131,8 @@ def _joules(energies: Mapping[str, int]) -> dict[str, float]:
 def _statistics(values: Sequence[int], scale: int) -> dict[str, float]:
     """Median and 95th percentile, both values of an actual token, and the mean."""
     return {
-        "median": percentile(values, 0.5) / scale,
-        "p95": percentile(values, 0.95) / scale,
+        "median": percentile(values, 50) / scale,
+        "p95": percentile(values, 95) / scale,
         "mean": sum(values) / (len(values) * scale),
     }
 
@@ -182,7 +182,7 @@ def compare(base: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]
 
 
 def _ratio(base: Mapping[str, Any], other: Mapping[str, Any], *path: str) -> float | None:
-    """base / other of one entry; None where `other` has nothing."""
+    """One entry of `base` over that of `other`; None where `other` has nothing."""
     above: Any = base
     below: Any = other
     for key in path:

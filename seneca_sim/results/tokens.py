@@ -64,10 +64,13 @@ def _periods(activity: Activity) -> list[int]:
     return [b - a for a, b in pairwise(edges)]
 
 
-def percentile(values: Sequence[int], share: float) -> int:
-    """The value that at least `share` of all values do not exceed: always one of them."""
-    found = np.percentile(np.array(values, np.int64), 100 * share, method="inverted_cdf")
-    return int(found)
+def percentile(values: Sequence[int], percent: int) -> int:
+    """The least value that `percent` of all values do not exceed: always one of them.
+
+    This is numpy's method ``inverted_cdf``.
+    """
+    rank = -(-percent * len(values) // 100)
+    return sorted(values)[max(rank, 1) - 1]
 
 
 @dataclass(frozen=True)

@@ -9,14 +9,10 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
 from dataclasses import dataclass
 from multiprocessing.sharedctypes import SynchronizedArray
-from typing import TYPE_CHECKING
 
 from seneca_sim.chip import Chip
-from seneca_sim.engine.activity import Activity
+from seneca_sim.engine.activity import Activity, Mode
 from seneca_sim.program import EventStream, Program
-
-if TYPE_CHECKING:
-    from seneca_sim.engine.reference.run import Mode
 
 POLL_SECONDS = 0.1
 
@@ -29,6 +25,7 @@ class Run:
     program: Program
     stream: EventStream
     mode: Mode = "generation"
+    log_packets: bool = False
 
 
 def simulate_many(
@@ -61,8 +58,6 @@ def simulate_many(
 def _one_by_one(
     runs: Sequence[Run], total: int, progress: Callable[[int, int], None] | None
 ) -> list[Activity]:
-    from seneca_sim.engine.reference import simulate
-
     activities: list[Activity] = []
     before = 0
     for run in runs:
@@ -71,7 +66,7 @@ def _one_by_one(
             if progress is not None:
                 progress(before + tokens, total)
 
-        activities.append(simulate(run.chip, run.program, run.stream, mode=run.mode, progress=tell))
+        activities.append(_activity(run, tell))
         before += run.stream.tokens
     return activities
 
@@ -85,13 +80,24 @@ def _start_worker(done: SynchronizedArray[int]) -> None:
 
 
 def _simulate(run: Run, index: int) -> Activity:
-    from seneca_sim.engine.reference import simulate
-
     def tell(tokens: int) -> None:
         if _done is not None:
             _done[index] = tokens
 
-    return simulate(run.chip, run.program, run.stream, mode=run.mode, progress=tell)
+    return _activity(run, tell)
+
+
+def _activity(run: Run, tell: Callable[[int], None]) -> Activity:
+    from seneca_sim.engine.reference import simulate  # loads SimPy, in the worker
+
+    return simulate(
+        run.chip,
+        run.program,
+        run.stream,
+        mode=run.mode,
+        log_packets=run.log_packets,
+        progress=tell,
+    )
 
 
 def _watch(

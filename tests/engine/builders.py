@@ -88,14 +88,17 @@ class Builder:
         return len(self.consumers) - 1
 
     def stage(
-        self, core: int, needs: Iterable[int], *steps: tuple[str, int], name: str = "", layer: int = 0
+        self,
+        core: int,
+        needs: Iterable[int],
+        *steps: tuple[str, int],
+        name: str = "",
+        layer: int = 0,
     ) -> int:
         """A stage; `steps` are (kernel, rows), by default send_acc over one row."""
         made = tuple(Step(kernel, rows) for kernel, rows in steps or (("send_acc", 1),))
         number = len(self.stages)
-        self.stages.append(
-            Stage(core, layer, name or f"s{number}", tuple(needs), made, ())
-        )
+        self.stages.append(Stage(core, layer, name or f"s{number}", tuple(needs), made, ()))
         return number
 
     def route(
@@ -156,12 +159,12 @@ def stream_of(*routes: Sequence[int] | int) -> EventStream:
     return EventStream(np.array(rows, np.int64))
 
 
-def single(chip: Chip, neurons: int = 8, width: int = 32) -> Program:
+def single(chip: Chip, neurons: int = 8, width: int = 32, kernel: str = "send_acc") -> Program:
     """Route 0: host -> weights of core 0; route 1: its answer -> host; route 2: credit -> host."""
     b = Builder(chip)
-    x, y = b.site("x", width), b.site("y", neurons)
+    x, y = b.site("x", width), b.site("y", width)
     stage_rows = -(-neurons // chip.core.npes)
-    stage = b.stage(0, [b.weighted(0, x, neurons)], ("send_acc", stage_rows))
+    stage = b.stage(0, [b.weighted(0, x, neurons)], (kernel, stage_rows))
     b.stored(b.host, y)
     entry = b.route(x, HOST_STAGE, [0], window=True)
     b.route(y, stage, [b.host])
@@ -183,7 +186,7 @@ def chain(chip: Chip) -> Program:
 
 
 def two_senders(chip: Chip, width: int = 64) -> Program:
-    """Host -> cores 0 and 2 (route 0) -> both send half of a vector to core 1 (1, 2) -> host (3)."""
+    """Host -> cores 0 and 2 (route 0), each with half a vector for core 1 (1, 2) -> host (3)."""
     b = Builder(chip)
     x, mid, y = b.site("x"), b.site("mid", width), b.site("y")
     senders = [b.stage(core, [b.stored(core, x)], ("send_dense", 1)) for core in (0, 2)]
@@ -217,3 +220,9 @@ def ops_of(row: Sequence[int] | np.ndarray) -> dict[str, int]:
 def link_index(chip: Chip, node: int, port: int) -> int:
     """Position of a router output in an activity's link fields."""
     return links(chip).index((node, port))
+
+
+def times_of(activity: Activity) -> dict[str, np.ndarray]:
+    """Columns of the packet log by name."""
+    assert activity.packets is not None
+    return dict(zip(PACKET_FIELDS, activity.packets.T, strict=True))

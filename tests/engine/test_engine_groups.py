@@ -62,8 +62,8 @@ def test_a_stored_vector_forms_no_groups() -> None:
     b.route(y, stage, [b.host])
     activity = simulate(chip, b.build(), stream_of(5, 0))
     assert ops_of(activity.item_ops[0]) == {"ctrl.instruction": 20 + 50 + 6, "ctrl.memory": 5}
-    # S11: set-up for each of the two steps; residual_add 5 a row, send_dense 2 a row.
-    assert activity.item_npe_cycles.tolist() == [0, 0, 4 + 5 + 4 + 2 * 2, 0]
+    # S11: set-up for each of the two steps; residual_add 1 + 5 a row, send_dense 2 a row.
+    assert activity.item_npe_cycles.tolist() == [0, 0, 4 + 6 + 4 + 2 * 2, 0]
 
 
 def test_a_stage_waits_for_all_its_vectors() -> None:
@@ -78,5 +78,5 @@ def test_a_stage_waits_for_all_its_vectors() -> None:
         b.route(site, HOST_STAGE, [0])
     b.route(y, stage, [b.host])
     activity = simulate(chip, b.build(), stream_of(1, 0, 0))
-    # u: arrives 3, taken in 33. v: link free in 2, arrives 2 + 2 = 4; 33 + 20 + 6 = 59; + 4 + 3.
-    assert activity.stage_done.tolist() == [[66]]
+    # u: arrives 3, taken in 33. v: link free in 2, arrives 2 + 2 = 4; 33 + 20 + 6 = 59; + 4 + 4.
+    assert activity.stage_done.tolist() == [[67]]

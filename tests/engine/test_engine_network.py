@@ -1,5 +1,7 @@
 """Packets that meet: arbitration, back-pressure and multicast, by hand from docs/semantics.md."""
 
+from itertools import pairwise
+
 import pytest
 from builders import Builder, chain, link_index, log, make_chip, stream_of, times, two_senders
 
@@ -39,7 +41,7 @@ def test_a_full_input_queue_blocks_the_link() -> None:
 
 def test_the_pointer_goes_round() -> None:
     """S6: with two packets from each side they alternate, though the east could always ask."""
-    chip = make_chip(3, 1, x=1, packet_out_instructions=1, buffer_flits=36)
+    chip = make_chip(3, 1, x=1, packet_out_instructions=1, buffer_flits=36, input_queue_flits=68)
     activity = simulate(chip, two_senders(chip), stream_of(0, 32, 32, 0), log_packets=True)
     # Created 52 and 68, injected 53 and 69, at router 1 in 55 and (link free in 70) 72.
     east = [row["arrived"] - 18 for row in log(activity, 2)]
@@ -49,7 +51,7 @@ def test_the_pointer_goes_round() -> None:
 
 def test_the_pointer_stands_behind_the_last_winner() -> None:
     """S6: token 0 ends with a grant to the east input, so token 1 begins with the west."""
-    chip = make_chip(3, 1, x=1, packet_out_instructions=1, buffer_flits=36)
+    chip = make_chip(3, 1, x=1, packet_out_instructions=1, buffer_flits=36, input_queue_flits=68)
     stream = stream_of([0, 0], [16, 16], [32, 16], [0, 0])
     activity = simulate(chip, two_senders(chip), stream, log_packets=True)
     (west,), (east,) = log(activity, 1, token=1), log(activity, 2, token=1)
@@ -148,8 +150,8 @@ def tour(cores: int) -> list[int]:
 def walking(chip: Chip) -> tuple[Program, list[int]]:
     """One token goes along `tour`, one stage at a time; route k + 1 leaves the walk's core k."""
     walk, b = tour(chip.cores), Builder(chip)
-    sites = [b.site(f"x{k}", 8) for k in range(len(walk))]
-    y = b.site("y", 8)
+    sites = [b.site(f"x{k}", 16) for k in range(len(walk))]
+    y = b.site("y", 16)
     stages = [b.stage(core, [b.stored(core, sites[k])]) for k, core in enumerate(walk)]
     b.stored(b.host, y)
     b.route(sites[0], HOST_STAGE, [walk[0]])
@@ -172,7 +174,7 @@ def test_zero_load_latency(events: int, link_bits: int, hop_cycles: int) -> None
     activity = simulate(chip, program, stream, log_packets=True)
     serial = -(-(1 + events) * 32 // link_bits)
     ends = [chip.cores, *walk, chip.cores]
-    for route, (source, target) in enumerate(zip(ends, ends[1:], strict=False)):
+    for route, (source, target) in enumerate(pairwise(ends)):
         (row,) = log_at(activity.packets, route)
         hops = len(xy_path(chip, source, target))
         assert row[6] == hops
@@ -193,7 +195,7 @@ def test_chain_of_two_cores() -> None:
     # Stage 39 + 4 + 2 = 45, two events 47, sent 67; two outputs and 3 flits: 67 + 4 + 2;
     # taken in 20 + 20 + 6 + 6.
     assert times(log(activity, 1)[0]) == (47, 67, 73, 73, 125)
-    # Group pushed in 119: 4 + 2 + 8 -> 133; stage -> 140; no event 141; sent 161; 1 flit.
-    assert activity.stage_done.tolist() == [[45], [140]]
-    assert times(log(activity, 2)[0]) == (141, 161, 165, 165, 165)
-    assert activity.cycles == 165
+    # Group pushed in 119: 4 + 2 + 8 -> 133; stage + 8 -> 141; no event 142; sent 162; 1 flit.
+    assert activity.stage_done.tolist() == [[45], [141]]
+    assert times(log(activity, 2)[0]) == (142, 162, 166, 166, 166)
+    assert activity.cycles == 166

@@ -1,7 +1,7 @@
 """One core, numbers worked out by hand from docs/semantics.md.
 
 Default chip: hop 2 cycles, a packet in or out 20 instructions, an event 10, a task 6, set-up 4.
-event_bf16 takes g + rows (2 + 3 g) cycles, send_acc 3 for each row.
+event_bf16 takes g + rows (2 + 3 g) cycles, send_acc 1 (its constant) and 3 for each row.
 """
 
 from builders import log, make_chip, ops_of, single, stream_of, times
@@ -20,16 +20,16 @@ def test_one_event_every_time_stamp() -> None:
     (entry,) = log(activity, 0)
     assert times(entry) == (0, 0, 3, 3, 45)
     assert (entry["events"], entry["flits"], entry["hops"], entry["destination"]) == (1, 2, 1, 0)
-    # NPEs: group 39 + 4 + 1 + (2 + 3) = 49; stage 49 + 4 + 3 = 56.
-    assert activity.stage_done.tolist() == [[56]]
-    # Event generator: answer 2 cycles -> 58, credit 1 -> 59. Controller: 58 .. 78 .. 98.
+    # NPEs: group 39 + 4 + 1 + (2 + 3) = 49; stage 49 + 4 + 1 + 3 = 57.
+    assert activity.stage_done.tolist() == [[57]]
+    # Event generator: answer 2 cycles -> 59, credit 1 -> 60. Controller: 59 .. 79 .. 99.
     (answer,) = log(activity, 1)
-    assert times(answer) == (58, 78, 82, 82, 82)  # 3 flits: 78 + 2 + 3 - 1
+    assert times(answer) == (59, 79, 83, 83, 83)  # 3 flits: 79 + 2 + 3 - 1
     (credit,) = log(activity, 2)
-    assert times(credit) == (59, 98, 100, 100, 100)  # 1 flit
+    assert times(credit) == (60, 99, 101, 101, 101)  # 1 flit
     assert (credit["events"], credit["flits"], credit["hops"]) == (0, 1, 1)
-    assert (activity.token_start.tolist(), activity.token_done.tolist()) == ([0], [82])
-    assert activity.cycles == 100
+    assert (activity.token_start.tolist(), activity.token_done.tolist()) == ([0], [83])
+    assert activity.cycles == 101
 
 
 def test_one_event_every_count() -> None:
@@ -48,7 +48,7 @@ def test_one_event_every_count() -> None:
         },
         {},
         {
-            "npe.mld": 1,
+            "npe.mld": 2,  # the constant 0, accumulator
             "npe.mst": 1,
             "npe.evc": 1,
             "evg.event": 2,
@@ -59,12 +59,12 @@ def test_one_event_every_count() -> None:
         },
         {"noc.flit_hop": 2},
     ]
-    assert activity.item_npe_cycles.tolist() == [10, 0, 7, 0]
-    assert activity.item_events_in.tolist() == [1, 2, 0, 0]
+    assert activity.item_npe_cycles.tolist() == [10, 0, 8, 0]
+    assert activity.item_events_in.tolist() == [1, 0, 0, 0]  # the host has no controller
     assert activity.item_events_out.tolist() == [0, 0, 2, 1]
     assert activity.controller_busy.tolist() == [82]
     assert activity.controller_blocked.tolist() == [0]
-    assert activity.npe_busy.tolist() == [17]
+    assert activity.npe_busy.tolist() == [18]
     assert activity.generator_busy.tolist() == [3]
     assert (activity.input_peak.tolist(), activity.fifo_peak.tolist()) == ([2], [1])
     assert (activity.packet_hops, activity.deliveries) == (3, 3)
@@ -82,7 +82,7 @@ def test_one_event_priced() -> None:
     assert price(counts, load_energy(), chip) == {
         "npe.add": {"npe": 10_400, "loop_buffer": 900},
         "npe.mul": {"npe": 10_400, "loop_buffer": 900},
-        "npe.mld": {"npe": 19_200, "memory": 92_800, "loop_buffer": 6_400},  # x 4
+        "npe.mld": {"npe": 24_000, "memory": 116_000, "loop_buffer": 8_000},  # x 5
         "npe.mst": {"npe": 3_200, "memory": 56_000, "loop_buffer": 3_200},  # x 2
         "npe.evc": {"npe": 3_200, "loop_buffer": 500, "event_generator": 600},
         "evg.event": {"event_generator": 2_200},
@@ -91,9 +91,9 @@ def test_one_event_priced() -> None:
         "dm.write_word": {"memory": 14_000},
         "dm.read_word": {"memory": 11_600},
         "noc.flit_hop": {"noc": 12_000},  # x 6
-        # 100 cycles of 2 ns: (2^21 + 2^18) b x 10 pW and 8 x 64 x 16 b x 600 pW.
-        "leak.sram": {"leakage": 4_719},
-        "leak.registers": {"leakage": 983},
+        # 101 cycles of 2 ns: (2^21 + 2^18) b x 10 pW and 8 x 64 x 16 b x 600 pW.
+        "leak.sram": {"leakage": 4_766},
+        "leak.registers": {"leakage": 993},
     }
 
 
@@ -101,12 +101,12 @@ def test_empty_vector() -> None:
     """S4, S10: nothing to send is still a header with the end flag; no group is formed."""
     chip = make_chip()
     activity = simulate(chip, single(chip), stream_of(0, 0, 0), log_packets=True)
-    # 1 flit: 0 + 2 + 1 - 1; taking 20, the stage 6. Stage 28 + 4 + 3 = 35.
+    # 1 flit: 0 + 2 + 1 - 1; taking 20, the stage 6. Stage 28 + 4 + 4 = 36.
     assert times(log(activity, 0)[0]) == (0, 0, 2, 2, 28)
-    assert activity.stage_done.tolist() == [[35]]
-    assert times(log(activity, 1)[0]) == (36, 56, 58, 58, 58)
-    assert activity.item_npe_cycles.tolist() == [0, 0, 7, 0]
-    assert activity.cycles == 78  # the credit: sent 56 .. 76
+    assert activity.stage_done.tolist() == [[36]]
+    assert times(log(activity, 1)[0]) == (37, 57, 59, 59, 59)
+    assert activity.item_npe_cycles.tolist() == [0, 0, 8, 0]
+    assert activity.cycles == 79  # the credit: sent 57 .. 77
 
 
 def test_packet_of_16_and_17_events() -> None:
@@ -137,14 +137,14 @@ def test_full_task_fifo_blocks_the_controller() -> None:
     assert activity.controller_blocked.tolist() == [74 + 89 + 99]
     assert activity.controller_busy.tolist() == [20 + 4 * 16 + 6 + 2 * 20]
     assert activity.fifo_peak.tolist() == [1]
-    # Groups end 147, 252, 357, 462; the stage after 4 + 20 x 3.
-    assert activity.stage_done.tolist() == [[526]]
+    # Groups end 147, 252, 357, 462; the stage after 4 + 1 + 20 x 3.
+    assert activity.stage_done.tolist() == [[527]]
 
 
 def test_a_task_takes_at_least_one_cycle() -> None:
     """S3, S11: no set-up and no rows still take a cycle."""
     chip = make_chip(task_setup_cycles=0)
-    activity = simulate(chip, single(chip, neurons=0), stream_of(0, 0, 0))
+    activity = simulate(chip, single(chip, 0, kernel="send_dense"), stream_of(0, 0, 0))
     assert activity.npe_busy.tolist() == [1]
     assert activity.stage_done.tolist() == [[29]]
 
@@ -153,12 +153,12 @@ def test_output_queue_full() -> None:
     """S12, S13: firing goes on while the head of the output buffer waits for room."""
     chip = make_chip(output_queue_flits=17)
     activity = simulate(chip, single(chip), stream_of(1, 17, 0), log_packets=True)
-    # Stage ends 56 (as above). Created 56 + 16, + 1, + 1. The first is sent 72 .. 92 and holds the
-    # queue until its 17 flits are out, 109; the others follow 109 .. 129 .. 149.
+    # Stage ends 57 (as above). Created 57 + 16, + 1, + 1. The first is sent 73 .. 93 and holds the
+    # queue until its 17 flits are out, 110; the others follow 110 .. 130 .. 150.
     first, second = log(activity, 1)
-    assert times(first)[:3] == (72, 92, 92 + 2 + 16)
-    assert times(second)[:3] == (73, 129, 129 + 2 + 1)
-    assert times(log(activity, 2)[0])[:3] == (74, 149, 151)
+    assert times(first)[:3] == (73, 93, 93 + 2 + 16)
+    assert times(second)[:3] == (74, 130, 130 + 2 + 1)
+    assert times(log(activity, 2)[0])[:3] == (75, 150, 152)
     assert activity.output_blocked.tolist() == [17]
     assert activity.output_peak.tolist() == [17]
 
@@ -183,9 +183,10 @@ def test_marginals_by_window() -> None:
 
     assert window("npe.mul") == {3: 1}  # group at 39
     assert window("npe.evc") == {4: 1}  # stage at 49
-    assert window("evg.event") == {5: 2}  # 56
+    assert window("evg.event") == {5: 2}  # 57
     assert window("dm.write_word") == {5: 4}
-    assert window("dm.read_word") == {5: 4}  # sending begins in 58
+    assert window("dm.read_word") == {5: 4}  # sending begins in 59
     assert window("ctrl.memory") == {0: 1}  # 3
-    assert window("noc.flit_hop") == {0: 2, 7: 3, 9: 1}  # granted in 0, 78 and 98
-    assert window("ctrl.instruction") == {0: 42, 5: 20, 7: 20}  # from 3, 58 and 78
+    assert window("noc.flit_hop") == {0: 2, 7: 3, 9: 1}  # granted in 0, 79 and 99
+    # 20 + 10 + 6 from 3, pushing the stage from 39, then from 59 and 79.
+    assert window("ctrl.instruction") == {0: 36, 3: 6, 5: 20, 7: 20}

@@ -10,13 +10,13 @@ from seneca_sim.program import HOST_STAGE, Program
 
 
 def test_window_of_one() -> None:
-    """S14, S15: the credit of a token is back 100 cycles after it (test_engine_single_core)."""
+    """S14, S15: the credit of a token is back 101 cycles after it (test_engine_single_core)."""
     chip = make_chip(window=1)
     stream = stream_of([1] * 3, [2] * 3, [0] * 3)
     for mode in ("pipelined", "generation"):
         activity = simulate(chip, single(chip), stream, mode=mode)  # type: ignore[arg-type]
-        assert activity.token_start.tolist() == [0, 100, 200]
-        assert activity.token_done.tolist() == [82, 182, 282]
+        assert activity.token_start.tolist() == [0, 101, 202]
+        assert activity.token_done.tolist() == [83, 184, 285]
 
 
 def test_window_of_two() -> None:
@@ -25,24 +25,24 @@ def test_window_of_two() -> None:
     activity = simulate(
         chip, single(chip), stream_of([1] * 4, [2] * 4, [0] * 4), mode="pipelined", log_packets=True
     )
-    # Token 1 arrives in 5, is taken 45 .. 87. Then answer 0 (created 58) 87 .. 107, credit 0
+    # Token 1 arrives in 5, is taken 45 .. 87. Then answer 0 (created 59) 87 .. 107, credit 0
     # .. 127, at the host in 129: token 2 enters. Answer 1 127 .. 147; token 2 is there since 132:
     # 147 .. 189. Credit 1 189 .. 209, at the host in 211: token 3. Answer 2 209 .. 229.
     assert activity.token_start.tolist() == [0, 0, 129, 211]
     assert activity.token_done.tolist()[:3] == [107 + 4, 147 + 4, 229 + 4]
     assert times(log(activity, 0, 1)[0]) == (0, 0, 5, 45, 87)
     assert times(log(activity, 0, 2)[0]) == (129, 129, 132, 147, 189)
-    assert activity.stage_done[0].tolist()[:3] == [56, 98, 200]
+    assert activity.stage_done[0].tolist()[:3] == [57, 99, 201]
 
 
 def test_generation_waits_for_the_answer() -> None:
-    """S15: token 1 begins in 82, when the answer is there, before the credit is."""
+    """S15: token 1 begins in 83, when the answer is there, before the credit is."""
     chip = make_chip(window=2)
     activity = simulate(chip, single(chip), stream_of([1, 1], [2, 2], [0, 0]), log_packets=True)
-    assert activity.token_start.tolist() == [0, 82]
-    # It arrives in 85, while credit 0 is sent 78 .. 98; taken .. 140, stage 151, answer 153 .. 173.
-    assert times(log(activity, 0, 1)[0]) == (82, 82, 85, 98, 140)
-    assert activity.token_done.tolist() == [82, 177]
+    assert activity.token_start.tolist() == [0, 83]
+    # It arrives in 86, while credit 0 is sent 79 .. 99; taken .. 141, stage 153, answer 155 .. 175.
+    assert times(log(activity, 0, 1)[0]) == (83, 83, 86, 99, 141)
+    assert activity.token_done.tolist() == [83, 179]
 
 
 def windowed_chain(chip: Chip) -> Program:
@@ -68,13 +68,13 @@ def test_the_head_of_the_output_buffer_waits_for_its_window() -> None:
     # Core 0: in 3, taken 39, stage 45, event 46, credit 47; sent .. 66, credit .. 86, host 88.
     assert times(log(activity, 1)[0]) == (46, 66, 71, 71, 113)
     assert times(log(activity, 3)[0]) == (47, 86, 88, 88, 88)
-    # Core 1: group 107 .. 117, stage .. 124, answer 125 .. 145, credit (126) .. 165.
-    # It reaches core 0 over two outputs in 169, which takes it in 20 instructions.
-    assert activity.stage_done[1, 0] == 124
-    assert times(log(activity, 4)[0]) == (126, 165, 169, 169, 189)
+    # Core 1: group 107 .. 117, stage .. 125, answer 126 .. 146, credit (127) .. 166.
+    # It reaches core 0 over two outputs in 170, which takes it in 20 instructions.
+    assert activity.stage_done[1, 0] == 125
+    assert times(log(activity, 4)[0]) == (127, 166, 170, 170, 190)
     # Token 1: in the queue in 88, at core 0 in 91, taken .. 127, stage .. 133, event 134.
     assert times(log(activity, 0, 1)[0]) == (88, 88, 91, 91, 127)
-    assert times(log(activity, 1, 1)[0]) == (134, 209, 214, 214, 256)
+    assert times(log(activity, 1, 1)[0]) == (134, 210, 215, 215, 257)
 
 
 def test_a_credit_costs_the_stage_that_it_answers() -> None:
@@ -92,7 +92,8 @@ def test_too_many_tokens_are_refused(window: int, tokens: int) -> None:
     chip = make_chip(window=window)
     b = Builder(chip)
     x, y = b.site("x"), b.site("y")
-    stage = b.stage(0, [b.weighted(0, x)])
+    # The stage takes 4 + 1 + 3 x 99 cycles: it is not done when the next token is taken.
+    stage = b.stage(0, [b.weighted(0, x)], ("send_acc", 99))
     b.stored(b.host, y)
     b.route(x, HOST_STAGE, [0])
     b.route(y, stage, [b.host])

@@ -1,4 +1,4 @@
-"""Check a program's values: does the placed and routed program compute what the model computed?
+"""Check a program's values: does it compute, placed and routed, what the model computed.
 
 At every site the program's own values are compared with a recorded trace, and then the recorded
 events are delivered, so each site is checked by itself. Needs Numba, not torch.
@@ -179,11 +179,13 @@ def check_site(
 def _embeddings(trace: ActivationTrace, weights: Mapping[str, Floats]) -> Floats:
     """Give the rows of the embedding that the host sends, [tokens, width]."""
     expected = trace.shape["vocab"], trace.shape["width"]
-    table = np.asarray(weights["emb.weight"]) if "emb.weight" in weights else np.empty(0)
+    if "emb.weight" not in weights:
+        raise InputError("weights: no tensor 'emb.weight', whose rows the host sends")
+    table = np.asarray(weights["emb.weight"])
     if table.shape != expected:
         raise InputError(
-            f"weights: 'emb.weight' is {'x'.join(map(str, table.shape))}; "
-            f"expected {expected[0]}x{expected[1]}"
+            f"weights: 'emb.weight' is {' x '.join(map(str, table.shape))}; "
+            f"expected {expected[0]} x {expected[1]}"
         )
     rows: Floats = table[trace.tokens].astype(np.float32)
     return rows

@@ -191,8 +191,9 @@ class Machine:
         )
 
     def _distance(self, source: int, target: int) -> int:
+        """Router outputs crossed, the one into the core or the host included (S7)."""
         (x0, y0), (x1, y1) = self._place(source), self._place(target)
-        return abs(x0 - x1) + abs(y0 - y1)
+        return abs(x0 - x1) + abs(y0 - y1) + 1
 
     def _place(self, endpoint: int) -> tuple[int, int]:
         return self.chip.position(entry_node(self.chip, endpoint))

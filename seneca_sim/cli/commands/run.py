@@ -1,0 +1,171 @@
+"""`run`: the main job, from a model and text, or from a recorded trace, to joules per token."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from seneca_sim.cli.options import (
+    DEFAULT_ENERGY,
+    chip_option,
+    inputs_of,
+    json_option,
+    need_torch,
+    set_option,
+    workload_options,
+)
+from seneca_sim.cli.settings import parse_settings
+from seneca_sim.errors import InputError
+
+if TYPE_CHECKING:
+    from seneca_sim.results import RunResult
+    from workloads.traces import ActivationTrace
+
+RUNS_FOLDER = "seneca-runs"
+
+
+@dataclass
+class Source:
+    """Where the traces come from, what is known of their accuracy, and how long it took."""
+
+    name: str
+    traces: dict[str, ActivationTrace]
+    bits_per_byte: dict[str, float] = field(default_factory=dict)
+    workload: dict[str, Any] = field(default_factory=dict)
+
+
+@click.command("run")
+@workload_options
+@chip_option
+@set_option
+@click.option("--energy", default=DEFAULT_ENERGY, show_default=True,
+              help="Energy table, or a YAML file.")  # fmt: skip
+@click.option("--engine", type=click.Choice(["reference", "auto"]), default="auto",
+              show_default=True, help="Simulation engine; auto takes the best.")  # fmt: skip
+@click.option("--trace", type=click.Path(path_type=Path), help="Replay a trace; needs no torch.")
+@click.option("--out", type=click.Path(path_type=Path),
+              help=f"Run folder; default: {RUNS_FOLDER}/NAME-ID.")  # fmt: skip
+@click.option("--packets", is_flag=True, help="Also write the per-packet log, packets.csv.")
+@click.option("--no-accuracy", is_flag=True, help="Do not measure bits per byte.")
+@json_option
+def command(
+    workload: str | None,
+    text: Path | None,
+    recipe: Path | None,
+    chip: str,
+    sets: tuple[str, ...],
+    energy: str,
+    engine: str,
+    trace: Path | None,
+    out: Path | None,
+    packets: bool,
+    no_accuracy: bool,
+    as_json: bool,
+) -> None:
+    """Simulate WORKLOAD (a zoo name or a checkpoint; default: the model that ships).
+
+    Prints energy and latency per token, dense, natural and sparsified, and writes a run folder.
+    """
+    started = time.perf_counter()
+    from seneca_sim.chip.load import load_chip
+    from seneca_sim.cli.pipeline import (
+        Machine,
+        compile_for,
+        resolved_inputs,
+        simulate_variants,
+        with_dense,
+    )
+    from seneca_sim.cost.energy import load_energy
+
+    settings = parse_settings(sets)
+    mode = settings.mode
+    loaded, table = load_chip(chip, settings.chip), load_energy(energy, settings.energy)
+    if out is not None and out.exists() and not out.is_dir():
+        raise InputError(f"{out}: is a file; --out names a folder")
+    if trace is not None:
+        if workload is not None or recipe is not None or text is not None:
+            raise InputError("--trace replays a trace: leave WORKLOAD, --text and --recipe out")
+        source = _replay(trace)
+    else:
+        source = _record(inputs_of(workload, text, recipe, settings), not no_accuracy)
+    prepared = time.perf_counter()
+    program = compile_for(next(iter(source.traces.values())), source.name, loaded, settings)
+    machine = Machine(loaded, table, program, mode, packets)
+    results = simulate_variants(machine, with_dense(source.traces))
+    simulated = time.perf_counter()
+    resolved = resolved_inputs(machine, settings, source.workload)
+    wall = {"prepare_s": prepared - started, "simulate_s": simulated - prepared}
+    _finish(source, results, resolved, wall, out, as_json)
+
+
+def _replay(path: Path) -> Source:
+    from workloads.traces import read_trace
+
+    trace = read_trace(path)
+    variant = "natural" if trace.variant == "dense" else trace.variant
+    workload = {
+        "trace": trace.content_hash,
+        "model": trace.model,
+        "variant": trace.variant,
+        "shape": dict(trace.shape),
+        "tokens": len(trace.tokens),
+    }
+    return Source(path.stem, {variant: trace}, workload=workload)
+
+
+def _record(inputs: Any, measure: bool) -> Source:
+    import hashlib
+
+    need_torch("running a model")
+    from seneca_sim.cli.progress import progress
+    from workloads.job.prepare import accuracy, prepare
+
+    with progress("recording") as tell:
+        prepared = prepare(inputs, tell)
+        bits = accuracy(prepared.model, inputs, tell) if measure else {}
+    trace = next(iter(prepared.traces.values()))
+    workload = {
+        "name": inputs.name,
+        "model": trace.model,
+        "shape": dict(trace.shape),
+        "context": inputs.context,
+        "tokens": inputs.tokens,
+        "text_sha256": hashlib.sha256(inputs.window).hexdigest(),
+        "evaluation_bytes": len(inputs.evaluation) if measure else 0,
+        "evaluation_sha256": hashlib.sha256(inputs.evaluation).hexdigest(),
+        "loss_inc": inputs.recipe.loss_inc if inputs.recipe else None,
+        "traces": {label: t.content_hash for label, t in prepared.traces.items()},
+    }
+    return Source(inputs.name, prepared.traces, bits, workload)
+
+
+def _finish(
+    source: Source,
+    results: Sequence[RunResult],
+    resolved: Mapping[str, Any],
+    wall: dict[str, float],
+    out: Path | None,
+    as_json: bool,
+) -> None:
+    from seneca_sim.report.text import render_report
+    from seneca_sim.results.folder import read_summary, summary_text, write_run
+    from seneca_sim.results.summary import run_id_of
+
+    bits = dict(source.bits_per_byte)
+    if "natural" in bits:
+        bits["dense"] = bits["natural"]  # the same values: nothing is skipped, nothing is changed
+    started = time.perf_counter()
+    folder = out or Path(RUNS_FOLDER) / f"{source.name}-{run_id_of(results)[:12]}"
+    extra = {"workload": source.workload, "bits_per_byte": bits, "wall": wall}
+    write_run(folder, results, resolved, extra)
+    wall["write_s"] = time.perf_counter() - started
+    if as_json:
+        click.echo(summary_text(read_summary(folder)), nl=False)
+        return
+    for line in render_report(folder):
+        click.echo(line)

@@ -1,0 +1,6 @@
+"""Verifier tests use the builders of the engine tests."""
+
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).parents[1] / "engine"))
