@@ -10,11 +10,15 @@ Tell = Callable[[int, int, str], None]
 """``tell(done, total, message)``."""
 
 
+def _silent(done: int, total: int, message: str = "") -> None:
+    pass
+
+
 @contextmanager
 def progress(title: str) -> Iterator[Tell]:
     """Show one bar on stderr while the block runs, if stderr is a terminal."""
     if not sys.stderr.isatty():
-        yield lambda done, total, message="": None
+        yield _silent
         return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn

@@ -21,8 +21,8 @@ def apply_events(
 ) -> None:
     """Event-driven matrix-vector product in one core's memory: acc += x * column, per event.
 
-    Four events share one pass over the accumulators, which saves loads and stores (1.6 times as
-    fast), and the compiler turns the loop over rows into vector instructions.
+    Four events share one pass over the accumulators, which saves loads and stores (up to 1.6
+    times as fast), and the compiler turns the loop over rows into vector instructions.
 
     Args:
         words: the core's memory; nothing is checked against its length here.

@@ -20,7 +20,7 @@ from seneca_sim.program import (
 from seneca_sim.program.verify import verify
 from workloads.compiler.graph import GraphSite, GraphStage, GraphStep, Layer, LayerGraph
 from workloads.compiler.mapping import Mapping, output_split, split
-from workloads.compiler.memory import CoreMemory, place_layer, sent_slices
+from workloads.compiler.memory import CoreMemory, fullest_bits, place_layer, sent_slices
 
 EVENT_KERNEL = "event_bf16"
 
@@ -38,12 +38,7 @@ def lower(graph: LayerGraph, chip: Chip, cores_per_layer: int = 0) -> Program:
     """
 
     def layer_bits(layer: int, cores: int) -> int:
-        """The owner holds most: it has the largest slice of an even split, and the combine."""
-        places = {0, cores // 2, cores - 1}
-        region = tuple(range(cores))
-        return max(
-            place_layer(graph, graph.layers[layer], chip, region, p).used_bits for p in places
-        )
+        return fullest_bits(graph, graph.layers[layer], chip, cores)
 
     mapping = output_split(graph, chip, layer_bits, cores_per_layer)
     program = _Lowering(graph, chip, mapping).run()

@@ -61,35 +61,27 @@ def output_split(
             f"mapping: {cores_per_layer} cores per layer, but width {graph.width} has only "
             f"{ceiling} rows of {chip.core.npes} lanes; expected at most {ceiling}"
         )
-    smallest = _smallest_fit(graph, chip, layer_bits, ceiling)
-    chosen = cores_per_layer or _even(graph, chip, smallest, most)
-    if chosen < smallest or chosen * layers > chip.cores:
+    have = chip.core.data_memory_bits
+
+    def fits(cores: int) -> bool:
+        return all(layer_bits(layer, cores) <= have for layer in range(layers))
+
+    # More cores hold smaller slices but more partial sums, so bits may also rise: try each.
+    smallest = next((n for n in range(1, ceiling + 1) if fits(n)), ceiling + 1)
+    chosen = cores_per_layer or _even(graph, chip, fits, smallest, most)
+    if chosen < smallest or chosen * layers > chip.cores or not fits(chosen):
         raise CapacityError(_too_small(graph, chip, layer_bits, min(chosen, most), smallest))
     regions = tuple(tuple(range(i * chosen, (i + 1) * chosen)) for i in range(layers))
     return Mapping("output-split", regions)
 
 
-def _smallest_fit(
-    graph: LayerGraph, chip: Chip, layer_bits: Callable[[int, int], int], ceiling: int
+def _even(
+    graph: LayerGraph, chip: Chip, fits: Callable[[int], bool], smallest: int, most: int
 ) -> int:
-    """Fewest cores per layer with which every layer fits; `ceiling` + 1 where nothing does."""
-    low, high = 1, ceiling + 1
-    while low < high:  # bits fall as cores rise
-        middle = (low + high) // 2
-        most = max(layer_bits(layer, middle) for layer in range(len(graph.layers)))
-        if most <= chip.core.data_memory_bits:
-            high = middle
-        else:
-            low = middle + 1
-    return low
-
-
-def _even(graph: LayerGraph, chip: Chip, smallest: int, most: int) -> int:
     widths = {m.rows for layer in graph.layers for m in layer.matrices} | {graph.width}
-    for cores in range(most, smallest - 1, -1):
-        if all(-(-width // chip.core.npes) % cores == 0 for width in widths):
-            return cores
-    return most
+    choices = range(most, smallest - 1, -1)
+    even = [n for n in choices if all(-(-width // chip.core.npes) % n == 0 for width in widths)]
+    return next((n for n in (*even, *choices) if fits(n)), most)
 
 
 def _too_small(
@@ -109,7 +101,7 @@ def _too_small(
         tail = "no number of cores fits at this data memory; raise core.data_memory_bits"
     else:
         tail = f"the smallest core count that fits is {smallest * layers} ({smallest} a layer)"
-    if cores >= smallest:
+    if need <= have:
         return f"{head}{layers} layers of at least {smallest} cores each; {tail}"
     return (
         f"{head}layer {graph.layers[worst].name} on {cores} cores needs {need:,} bits on its "

@@ -82,6 +82,23 @@ def place_layer(
     return memory
 
 
+def fullest_bits(graph: LayerGraph, layer: Layer, chip: Chip, parts: int) -> int:
+    """Bits on the fullest of `parts` cores; only cores with different slices are laid out."""
+    sent = [graph.site_at[name][1] for stage in layer.stages for name in stage.emits]
+    widths = {m.rows for m in layer.matrices} | {v.width for v in layer.vectors}
+    widths |= {site.width for site in (*layer.sites, *sent)}
+    slices = [split(width, parts, chip.core.npes) for width in widths]
+    different: dict[tuple[int, ...], int] = {}
+    for position in range(parts):
+        sizes = (s[position][1] - s[position][0] for s in slices)
+        different.setdefault((position == parts // 2, *sizes), position)
+    cores = tuple(range(parts))
+    return max(
+        place_layer(graph, layer, chip, cores, position).used_bits
+        for position in different.values()
+    )
+
+
 def _place_matrix(memory: CoreMemory, matrix: Matrix, chip: Chip, part: tuple[int, int]) -> None:
     low, high = part
     rows = high - low

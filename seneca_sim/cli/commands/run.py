@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,8 +35,8 @@ class Source:
 
     name: str
     traces: dict[str, ActivationTrace]
-    bits_per_byte: dict[str, float] = field(default_factory=dict)
-    workload: dict[str, Any] = field(default_factory=dict)
+    workload: dict[str, Any]
+    measure: Callable[[], dict[str, float]] = dict  # bits per byte by variant
 
 
 @click.command("run")
@@ -93,14 +93,15 @@ def command(
         source = _replay(trace)
     else:
         source = _record(inputs_of(workload, text, recipe, settings), not no_accuracy)
-    prepared = time.perf_counter()
     program = compile_for(next(iter(source.traces.values())), source.name, loaded, settings)
     machine = Machine(loaded, table, program, mode, packets)
+    bits = source.measure()  # slow the first time, so only for what compiles
+    prepared = time.perf_counter()
     results = simulate_variants(machine, with_dense(source.traces))
     simulated = time.perf_counter()
     resolved = resolved_inputs(machine, settings, source.workload)
     wall = {"prepare_s": prepared - started, "simulate_s": simulated - prepared}
-    _finish(source, results, resolved, wall, out, as_json)
+    _finish(source, bits, results, resolved, wall, out, as_json)
 
 
 def _replay(path: Path) -> Source:
@@ -115,7 +116,7 @@ def _replay(path: Path) -> Source:
         "shape": dict(trace.shape),
         "tokens": len(trace.tokens),
     }
-    return Source(path.stem, {variant: trace}, workload=workload)
+    return Source(path.stem, {variant: trace}, workload)
 
 
 def _record(inputs: Any, measure: bool) -> Source:
@@ -127,7 +128,11 @@ def _record(inputs: Any, measure: bool) -> Source:
 
     with progress("recording") as tell:
         prepared = prepare(inputs, tell)
-        bits = accuracy(prepared.model, inputs, tell) if measure else {}
+
+    def bits_per_byte() -> dict[str, float]:
+        with progress("measuring bits per byte") as tell:
+            return accuracy(prepared.model, inputs, tell)
+
     trace = next(iter(prepared.traces.values()))
     workload = {
         "name": inputs.name,
@@ -141,11 +146,12 @@ def _record(inputs: Any, measure: bool) -> Source:
         "loss_inc": inputs.recipe.loss_inc if inputs.recipe else None,
         "traces": {label: t.content_hash for label, t in prepared.traces.items()},
     }
-    return Source(inputs.name, prepared.traces, bits, workload)
+    return Source(inputs.name, prepared.traces, workload, bits_per_byte if measure else dict)
 
 
 def _finish(
     source: Source,
+    bits: dict[str, float],
     results: Sequence[RunResult],
     resolved: Mapping[str, Any],
     wall: dict[str, float],
@@ -156,14 +162,11 @@ def _finish(
     from seneca_sim.results.folder import read_summary, summary_text, write_run
     from seneca_sim.results.summary import run_id_of
 
-    bits = dict(source.bits_per_byte)
     if "natural" in bits:
-        bits["dense"] = bits["natural"]  # the same values: nothing is skipped, nothing is changed
-    started = time.perf_counter()
+        bits = {"dense": bits["natural"], **bits}  # the same values, only nothing is skipped
     folder = out or Path(RUNS_FOLDER) / f"{source.name}-{run_id_of(results)[:12]}"
     extra = {"workload": source.workload, "bits_per_byte": bits, "wall": wall}
     write_run(folder, results, resolved, extra)
-    wall["write_s"] = time.perf_counter() - started
     if as_json:
         click.echo(summary_text(read_summary(folder)), nl=False)
         return

@@ -1,0 +1,116 @@
+"""`check`: whether chip and program are sound and the program computes the model."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from seneca_sim.cli.options import (
+    DEFAULT_ENERGY,
+    chip_option,
+    inputs_of,
+    json_option,
+    need_torch,
+    set_option,
+    workload_options,
+)
+
+
+@click.command("check")
+@workload_options
+@chip_option
+@set_option
+@click.option("--energy", default=DEFAULT_ENERGY, show_default=True,
+              help="Energy table, or a YAML file.")  # fmt: skip
+@click.option("--program", type=click.Path(path_type=Path),
+              help="Check this program file against the chip, and no model.")  # fmt: skip
+@click.option("--files-only", is_flag=True, help="Check chip and energy table, and no model.")
+@json_option
+def command(
+    workload: str | None,
+    text: Path | None,
+    recipe: Path | None,
+    chip: str,
+    sets: tuple[str, ...],
+    energy: str,
+    program: Path | None,
+    files_only: bool,
+    as_json: bool,
+) -> int:
+    """Check chip, energy table, program and, site by site, the program's values on WORKLOAD.
+
+    Exit code 1 if a value differs from the model's.
+    """
+    from seneca_sim.chip.load import load_chip
+    from seneca_sim.cli.settings import parse_settings
+    from seneca_sim.cost.energy import load_energy
+    from seneca_sim.cost.ops import OPS
+
+    settings = parse_settings(sets)
+    loaded, table = load_chip(chip, settings.chip), load_energy(energy, settings.energy)
+    for op in OPS:
+        table.row(op, loaded.chip)
+    findings: list[dict[str, Any]] = []
+    lines = [
+        f"chip {loaded.chip.name}: {loaded.chip.cores} cores, sound",
+        f"energy table {table.name}: a row for each of {len(OPS)} ops",
+    ]
+    if program is not None:
+        lines.append(_check_program(program, loaded.chip))
+    elif not files_only:
+        need_torch("checking values")
+        inputs = inputs_of(workload, text, recipe, settings)
+        cores = settings.whole("mapping.cores_per_layer")
+        findings = _check_values(inputs, loaded.chip, cores)
+        lines += [f"{f['variant']}: {f['verdict']}" for f in findings]
+    passed = all(f["passed"] for f in findings)
+    if as_json:
+        import json
+
+        report = {"schema": "seneca-check/1", "passed": passed, "values": findings, "text": lines}
+        click.echo(json.dumps(report, indent=2))
+    else:
+        for line in lines:
+            click.echo(line)
+    return 0 if passed else 1
+
+
+def _check_program(path: Path, chip: Any) -> str:
+    from seneca_sim.program.file import read_program
+    from seneca_sim.program.verify import RULES, verify
+
+    program = read_program(path)
+    verify(program, chip)
+    return f"program {program.name}: keeps all {len(RULES)} rules on {chip.name}"
+
+
+def _check_values(inputs: Any, chip: Any, cores: int) -> list[dict[str, Any]]:
+    """Run the program's values on the recorded tokens of every variant."""
+    from seneca_sim.cli.progress import progress
+    from workloads.compiler import lower, rwkv4_graph
+    from workloads.compiler.check import check_values, verdict
+    from workloads.job.prepare import prepare
+
+    with progress("recording") as tell:
+        prepared = prepare(inputs, tell)
+        shape = next(iter(prepared.traces.values())).shape
+        sizes = {key: int(str(value)) for key, value in shape.items() if key != "family"}
+        program = lower(rwkv4_graph(inputs.name, sizes), chip, cores)
+        weights = {name: tensor.numpy() for name, tensor in prepared.model.weights.items()}
+        findings = []
+        for number, (variant, trace) in enumerate(prepared.traces.items()):
+            tell(number, len(prepared.traces), f"checking {variant}")
+            result = verdict(check_values(program, trace, weights))
+            findings.append(
+                {
+                    "variant": variant,
+                    "passed": result.passed,
+                    "vectors": result.vectors,
+                    "worst_error": result.worst.max_error,
+                    "mask_differences": result.mask_differences,
+                    "verdict": str(result),
+                }
+            )
+    return findings

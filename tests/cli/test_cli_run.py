@@ -1,0 +1,112 @@
+"""`run`: the main job on a small model, its folder, and replay."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from cli_tools import Call
+
+SHORT = ("--set", "workload.tokens=2", "--set", "workload.context=3", "--chip", "seneca-4x4")
+
+
+def _without_wall(text: str) -> dict[str, Any]:
+    summary: dict[str, Any] = json.loads(text)
+    summary.pop("wall")
+    return summary
+
+
+def _recipe(tiny: Path, text: Path, call: Call, folder: Path) -> Path:
+    recipe = folder / "recipe.yaml"
+    done = call("sparsify", tiny, "--text", text, "--bytes", 1025, "--loss-inc", 1.01, "-o", recipe)
+    assert done.code == 0, done.err
+    return recipe
+
+
+def test_three_variants_with_gains_and_accuracy(
+    call: Call, tiny: Path, text: Path, tmp_path: Path
+) -> None:
+    recipe = _recipe(tiny, text, call, tmp_path)
+    done = call("run", tiny, "--text", text, "--recipe", recipe, *SHORT, "--json")
+    assert done.code == 0, done.err
+    assert done.err == ""
+    summary = json.loads(done.out)
+    assert [v["label"] for v in summary["variants"]] == ["dense", "natural", "sparsified"]
+    energies = [v["energy_fj"] for v in summary["variants"]]
+    assert energies[0] > energies[1] > energies[2] > 0
+    assert set(summary["bits_per_byte"]) == {"dense", "natural", "sparsified"}
+    assert summary["bits_per_byte"]["dense"] == summary["bits_per_byte"]["natural"] > 0
+
+
+def test_json_is_the_same_twice_but_for_wall_clock_fields(
+    call: Call, tiny: Path, text: Path
+) -> None:
+    arguments = ("run", tiny, "--text", text, *SHORT, "--json")
+    first, second = call(*arguments), call(*arguments)
+    assert first.code == second.code == 0
+    assert _without_wall(first.out) == _without_wall(second.out)
+
+
+def test_text_is_short_with_the_verdict_first_and_report_repeats_it(
+    call: Call, tiny: Path, text: Path, tmp_path: Path
+) -> None:
+    recipe = _recipe(tiny, text, call, tmp_path)
+    done = call("run", tiny, "--text", text, "--recipe", recipe, *SHORT, "--out", "here")
+    lines = done.out.splitlines()
+    assert len(lines) <= 25
+    assert lines[0].startswith("Sparsified, a token costs ")
+    assert call("report", "here").out == done.out
+
+
+def test_the_folder_holds_resolved_inputs_results_and_tables(
+    call: Call, tiny: Path, text: Path, tmp_path: Path
+) -> None:
+    assert call("run", tiny, "--text", text, *SHORT, "--out", "here", "--packets").code == 0
+    here = tmp_path / "here"
+    assert {p.name for p in here.iterdir()} == {"summary.json", "resolved.yaml", "dense", "natural"}
+    tables = {p.name for p in (here / "natural").iterdir()}
+    assert {"energy.csv", "layers.csv", "cores.csv", "links.csv", "tokens.csv"} <= tables
+    assert "packets.csv" in tables
+
+
+def test_a_replayed_trace_costs_what_the_model_cost(call: Call, tiny: Path, text: Path) -> None:
+    model = json.loads(call("run", tiny, "--text", text, *SHORT, "--json").out)
+    settings = ("--set", "workload.tokens=2", "--set", "workload.context=3")
+    assert call("trace", "record", tiny, "--text", text, *settings, "-o", "t.safetensors").code == 0
+    done = call("run", "--trace", "t.safetensors", "--chip", "seneca-4x4", "--json")
+    assert done.code == 0, done.err
+    replay = json.loads(done.out)
+    for mine, theirs in zip(replay["variants"], model["variants"], strict=True):
+        assert mine["label"] == theirs["label"]
+        assert mine["energy_fj"] == theirs["energy_fj"]
+        assert mine["cycles"] == theirs["cycles"]
+
+
+def test_pipelined_tokens_overlap(call: Call, tiny: Path, text: Path) -> None:
+    four = ("--set", "workload.tokens=4", *SHORT[2:])
+    generation = json.loads(call("run", tiny, "--text", text, *four, "--json").out)
+    overlapped = json.loads(
+        call("run", tiny, "--text", text, *four, "--set", "mode=pipelined", "--json").out
+    )
+    for one, other in zip(generation["variants"], overlapped["variants"], strict=True):
+        assert other["cycles"] < one["cycles"]
+        assert other["mode"] == "pipelined"
+
+
+def test_settings_reach_chip_energy_and_mapping(call: Call, tiny: Path, text: Path) -> None:
+    plain = json.loads(call("run", tiny, "--text", text, *SHORT, "--json").out)
+    for pair in ("core.npes=4", "chip.noc.hop_cycles=4", "mapping.cores_per_layer=2",
+                 "energy.ctrl.instruction.controller=20 pJ"):  # fmt: skip
+        other = json.loads(call("run", tiny, "--text", text, *SHORT, "--set", pair, "--json").out)
+        assert other["run_id"] != plain["run_id"], pair
+        same_time = other["variants"][0]["cycles"] == plain["variants"][0]["cycles"]
+        assert same_time == pair.startswith("energy"), pair
+
+
+@pytest.mark.parametrize("file", ["summary.json", "natural/energy.csv"])
+def test_a_run_leaves_no_temporary_file(
+    call: Call, tiny: Path, text: Path, tmp_path: Path, file: str
+) -> None:
+    assert call("run", tiny, "--text", text, *SHORT, "--out", "here").code == 0
+    assert (tmp_path / "here" / file).exists()
+    assert {p.name for p in tmp_path.iterdir()} == {"here", "cache"}
