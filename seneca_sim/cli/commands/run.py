@@ -165,7 +165,9 @@ def _finish(
     if "natural" in bits:
         bits = {"dense": bits["natural"], **bits}  # the same values, only nothing is skipped
     folder = out or Path(RUNS_FOLDER) / f"{source.name}-{run_id_of(results)[:12]}"
-    extra = {"workload": source.workload, "bits_per_byte": bits, "wall": wall}
+    extra: dict[str, Any] = {"workload": source.workload, "bits_per_byte": bits, "wall": wall}
+    if bits:
+        extra["text_bytes"] = source.workload["evaluation_bytes"]
     write_run(folder, results, resolved, extra)
     if as_json:
         click.echo(summary_text(read_summary(folder)), nl=False)
