@@ -137,3 +137,13 @@ def test_names_of_weights_are_those_of_the_checkpoint() -> None:
 def test_shape_is_checked() -> None:
     with pytest.raises(InputError, match="shape of r: ffn is 0; expected a positive number"):
         rwkv4_graph("r", {"layers": 1, "width": 8, "vocab": 8})
+
+
+@pytest.mark.parametrize("window", [1, 3])
+def test_each_token_in_flight_has_its_own_place(window: int) -> None:
+    """Accumulators, groups, stored vectors and output buffers, once for each token in flight."""
+    program = lower(rwkv4_graph("r", SHAPES["even"][0]), make_chip(4, 4, window=window), 4)
+    for region in program.regions:
+        per_token = region.name.startswith(("acc:", "group:", "in:", "out:"))
+        assert region.copies == (window if per_token else 1), region.name
+        assert region.bits == region.columns * region.stride_bits * region.copies

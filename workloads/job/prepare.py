@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
+
+import torch
 
 from seneca_sim.errors import InputError
 from workloads.job.accuracy import Progress, cached_bits_per_byte
@@ -36,14 +42,15 @@ def prepare(inputs: Inputs, progress: Progress | None = None) -> Prepared:
         )
     if inputs.recipe is not None:
         inputs.recipe.check_model(content_hash(model.weights))
-    wanted: dict[str, dict[str, float] | None] = {NATURAL: None}
-    if inputs.recipe is not None:
-        wanted[SPARSIFIED] = inputs.recipe.thresholds
+    wanted = _variants(inputs)
     traces: dict[str, ActivationTrace] = {}
     for variant, thresholds in wanted.items():
         if progress is not None:
             progress(len(traces), len(wanted), f"recording {variant}")
-        traces[variant] = record(model, list(inputs.window), inputs.context, thresholds, variant)
+        with _one_torch_thread():
+            traces[variant] = record(
+                model, list(inputs.window), inputs.context, thresholds, variant
+            )
     return Prepared(model, traces)
 
 
@@ -51,8 +58,28 @@ def accuracy(model: Rwkv4, inputs: Inputs, progress: Progress | None = None) -> 
     """Bits per byte by variant on the job's evaluation text; empty without one."""
     if len(inputs.evaluation) < 2:
         return {}
-    found = {NATURAL: cached_bits_per_byte(model, inputs.evaluation, None, progress)}
+    wanted = _variants(inputs)
+    measure = partial(cached_bits_per_byte, model, inputs.evaluation, progress=progress)
+    # One thread for each variant, not several for one: torch's own threads wait for each other
+    # after every operation, which is very slow on a busy machine.
+    with _one_torch_thread(), ThreadPoolExecutor(len(wanted)) as pool:
+        return dict(zip(wanted, pool.map(measure, wanted.values()), strict=True))
+
+
+def _variants(inputs: Inputs) -> dict[str, dict[str, float] | None]:
+    """Thresholds by variant."""
+    variants: dict[str, dict[str, float] | None] = {NATURAL: None}
     if inputs.recipe is not None:
-        thresholds = inputs.recipe.thresholds
-        found[SPARSIFIED] = cached_bits_per_byte(model, inputs.evaluation, thresholds, progress)
-    return found
+        variants[SPARSIFIED] = inputs.recipe.thresholds
+    return variants
+
+
+@contextmanager
+def _one_torch_thread() -> Iterator[None]:
+    """Let torch compute in the calling thread: the same sums, and so bits, on every machine."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
