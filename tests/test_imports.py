@@ -9,7 +9,9 @@ HEAVY = ("torch", "numba", "pandas", "simpy", "pydantic", "numpy")
 
 def _loaded(code: str) -> set[str]:
     script = f"import sys\n{code}\nprint(*(m for m in {HEAVY!r} if m in sys.modules))"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True
+    )
     return set(done.stdout.splitlines()[-1].split())
 
 

@@ -64,8 +64,9 @@ def cli() -> None:
 
 def main(arguments: list[str] | None = None) -> int:
     """Run the command line and return its exit code; no user ever sees a traceback."""
+    given = sys.argv[1:] if arguments is None else arguments
     try:
-        result = cli.main(arguments, prog_name="seneca-sim", standalone_mode=False)
+        result = cli.main(given, obj=tuple(given), prog_name="seneca-sim", standalone_mode=False)
     except click.exceptions.Abort:
         return _say("interrupted", 130)
     except click.ClickException as error:

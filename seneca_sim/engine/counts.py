@@ -22,11 +22,7 @@ Ints = NDArray[np.int64]
 
 @dataclass(frozen=True, eq=False)
 class Counts:
-    """Fields of `Activity` that do not depend on time, by the same names.
-
-    One thing is free: the instructions that push a stage are booked with the consumer that
-    completes it, whichever that is. Here it is the first that the stage needs.
-    """
+    """Fields of `Activity` that do not depend on time, by the same names."""
 
     packet_hops: int
     deliveries: int
@@ -172,4 +168,4 @@ class _Counter:
         cycles, ops = task_cost(self.chip, [(s.kernel, s.rows) for s in stage.steps], 0)
         self._task(len(self.program.consumers) + number, stage.core, once, cycles, ops)
         push = self.chip.core.controller.task_instructions
-        self._instructions(stage.needs[0], stage.core, once * push)
+        self._instructions(len(self.program.consumers) + number, stage.core, once * push)

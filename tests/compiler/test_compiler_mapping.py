@@ -34,10 +34,10 @@ def test_split(width: int, parts: int, lanes: int) -> None:
 
 @pytest.mark.parametrize(
     ("columns", "expected"),
-    # Three layers of rows 8 (width, vocab) and 32 (ffn): the largest divisor of 8 that fits.
-    [(3, 1), (4, 1), (6, 2), (11, 2), (12, 4), (23, 4), (24, 8), (30, 8)],
+    # Three layers of rows 8 (width, vocab) and 32 (ffn): n x (fullest core)^2 is smallest.
+    [(3, 1), (4, 1), (6, 2), (11, 3), (12, 4), (23, 4), (24, 8), (30, 8)],
 )
-def test_the_largest_even_split(columns: int, expected: int) -> None:
+def test_the_smallest_estimated_cost(columns: int, expected: int) -> None:
     program = compiled(make_chip(columns, 1))
     assert dict(program.mapping)["cores_per_layer"] == str(expected)
     by_layer = [{s.core for s in program.stages if s.layer == layer} for layer in range(3)]
@@ -59,7 +59,10 @@ def test_by_hand() -> None:
     )
     with pytest.raises(InputError, match=re.escape(message)):
         compiled(make_chip(8, 8), 9)
-    with pytest.raises(CapacityError):
+    message = (
+        "mapping: 5 cores for each of 3 layers are 15, but chip test has 12; expected at most 4"
+    )
+    with pytest.raises(InputError, match=re.escape(message)):
         compiled(make_chip(12, 1), 5)
 
 

@@ -25,7 +25,7 @@ def test_counts_of_one_event() -> None:
     """The numbers of test_engine_single_core, once more."""
     chip = make_chip()
     known = counts(chip, single(chip), stream_of(1, 2, 0))
-    assert ops_of(known.item_ops[0])["ctrl.instruction"] == 42
+    assert ops_of(known.item_ops[0])["ctrl.instruction"] == 36
     assert ops_of(known.item_ops[3]) == {"noc.flit_hop": 2}
     assert (known.controller_busy.tolist(), known.npe_busy.tolist()) == ([82], [18])
     assert (known.generator_busy.tolist(), known.link_busy.tolist()) == ([3], [2, 4])

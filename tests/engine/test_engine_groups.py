@@ -21,7 +21,7 @@ def test_groups_of_one_packet(events: int, groups: tuple[int, ...]) -> None:
     assert activity.item_npe_cycles[0] == sum(GROUP_OF[g] for g in groups)
     assert counts.get("npe.mst", 0) == len(groups)
     assert counts.get("npe.mul", 0) == events
-    assert counts["ctrl.instruction"] == 20 + 10 * events + 6 * len(groups) + 6
+    assert counts["ctrl.instruction"] == 20 + 10 * events + 6 * len(groups)
 
 
 def two_sources(chip_group: int) -> tuple[object, Program]:
@@ -47,7 +47,7 @@ def test_groups_of_two_sources(one: int, two: int, groups: tuple[int, ...]) -> N
     counts = ops_of(activity.item_ops[0])
     assert activity.item_npe_cycles[0] == sum(GROUP_OF[g] for g in groups)
     assert counts.get("npe.mst", 0) == len(groups)
-    assert counts["ctrl.instruction"] == 2 * 20 + 10 * (one + two) + 6 * len(groups) + 6
+    assert counts["ctrl.instruction"] == 2 * 20 + 10 * (one + two) + 6 * len(groups)
     assert activity.item_events_in[0] == one + two
 
 
@@ -61,7 +61,7 @@ def test_a_stored_vector_forms_no_groups() -> None:
     b.route(x, HOST_STAGE, [0])
     b.route(y, stage, [b.host])
     activity = simulate(chip, b.build(), stream_of(5, 0))
-    assert ops_of(activity.item_ops[0]) == {"ctrl.instruction": 20 + 50 + 6, "ctrl.memory": 5}
+    assert ops_of(activity.item_ops[0]) == {"ctrl.instruction": 20 + 50, "ctrl.memory": 5}
     # S11: set-up for each of the two steps; residual_add 1 + 5 a row, send_dense 2 a row.
     assert activity.item_npe_cycles.tolist() == [0, 0, 4 + 6 + 4 + 2 * 2, 0]
 

@@ -60,7 +60,7 @@ def test_the_pointer_stands_behind_the_last_winner() -> None:
 
 @pytest.mark.parametrize(("buffer", "second"), [(17, 19), (18, 19), (34, 17)])
 def test_room_behind_the_link(buffer: int, second: int) -> None:
-    """S5: the second packet leaves router 0 when the first has left router 1's buffer, 2 + 17."""
+    """S5, S17: the second leaves router 0 when the first has left router 1's buffer, 2 + 17."""
     chip = make_chip(3, 1, buffer_flits=buffer)
     b = Builder(chip)
     x, y = b.site("x", 32), b.site("y")

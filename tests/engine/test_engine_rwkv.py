@@ -49,7 +49,7 @@ def checked(chip: Chip, size: str, tokens: int, mode: str, **options: Any) -> Ac
     """Run and compare with the oracle; every token is answered and every event taken."""
     program, stream = compiled(size, tokens)
     activity = simulate(chip, program, stream, mode=mode, **options)  # type: ignore[arg-type]
-    assert_counts(counts(chip, program, stream), activity, program)
+    assert_counts(counts(chip, program, stream), activity)
     for name, cycles in lower_bounds(chip, program, stream, mode).items():
         assert activity.cycles >= cycles, name
     paths = token_paths(chip, program, stream)
@@ -76,7 +76,7 @@ def test_small_with_one_task_and_slow_links() -> None:
     program = lower(rwkv4_graph("rwkv4-small", SMALL), chip, 4)
     _, stream = compiled("small", 4)
     activity = simulate(chip, program, stream, mode="pipelined")
-    assert_counts(counts(chip, program, stream), activity, program)
+    assert_counts(counts(chip, program, stream), activity)
     assert activity.controller_blocked.sum() > 0
 
 

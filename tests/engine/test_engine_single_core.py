@@ -12,7 +12,7 @@ from seneca_sim.engine.reference import simulate
 
 
 def test_one_event_every_time_stamp() -> None:
-    """S1, S3, S5, S8-S13, S15: one event in, an answer of two events and a credit out."""
+    """S1, S3, S5, S8-S13, S15, S17: one event in, an answer of two events and a credit out."""
     chip = make_chip()
     activity = simulate(chip, single(chip), stream_of(1, 2, 0), log_packets=True)
     # In: 2 flits. Granted in 0 (ARBITRATE), at the core in 0 + 2 + 2 - 1 = 3. Taking: 20 + 10,
@@ -43,7 +43,7 @@ def test_one_event_every_count() -> None:
             "npe.mul": 1,
             "npe.add": 1,
             "npe.mst": 1,
-            "ctrl.instruction": 42,
+            "ctrl.instruction": 36,
             "ctrl.memory": 1,
         },
         {},
@@ -54,7 +54,7 @@ def test_one_event_every_count() -> None:
             "evg.event": 2,
             "dm.write_word": 4,
             "dm.read_word": 4,
-            "ctrl.instruction": 40,  # the answer and the credit
+            "ctrl.instruction": 46,  # its push, the answer and the credit
             "noc.flit_hop": 4,
         },
         {"noc.flit_hop": 2},

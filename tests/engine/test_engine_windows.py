@@ -82,8 +82,8 @@ def test_a_credit_costs_the_stage_that_it_answers() -> None:
     chip = make_chip(2, 1, window=1)
     activity = simulate(chip, windowed_chain(chip), stream_of(1, 1, 0, 0, 0))
     # Items: three consumers, two stages, host. Stage 0 sends a vector and a credit, takes one.
-    assert ops_of(activity.item_ops[3])["ctrl.instruction"] == 20 + 20 + 20
-    assert ops_of(activity.item_ops[4])["ctrl.instruction"] == 20 + 20
+    assert ops_of(activity.item_ops[3])["ctrl.instruction"] == 6 + 20 + 20 + 20
+    assert ops_of(activity.item_ops[4])["ctrl.instruction"] == 6 + 20 + 20
 
 
 @pytest.mark.parametrize(("window", "tokens"), [(1, 2), (2, 3)])

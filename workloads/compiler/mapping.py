@@ -25,9 +25,14 @@ class Mapping:
         return len(self.regions[layer]) // 2
 
 
+def rows_of(width: int, lanes: int) -> int:
+    """Rows of lanes that a vector fills, the last one perhaps in part."""
+    return -(-width // lanes)
+
+
 def split(width: int, parts: int, lanes: int) -> Slices:
     """Share `width` channels out in whole rows of lanes, as evenly as they go."""
-    blocks = -(-width // lanes)
+    blocks = rows_of(width, lanes)
     bounds = [min(width, (blocks * i // parts) * lanes) for i in range(parts + 1)]
     return tuple(pairwise(bounds))
 
@@ -40,9 +45,9 @@ def output_split(
 ) -> Mapping:
     """Give every layer the same number of consecutive cores, row by row.
 
-    Left to itself it takes the largest number that fits the chip and shares every vector's rows
-    of lanes out evenly (an uneven split makes all wait for the largest slice), or the largest
-    number at all where none does.
+    Left to itself it takes the number with the smallest estimated energy-delay product: cores x
+    (rows of the fullest core)^2, summed over layers. So more cores are better as long as they
+    share the rows out evenly; an uneven split makes all wait for the largest slice.
 
     Args:
         graph: the layers.
@@ -61,6 +66,12 @@ def output_split(
             f"mapping: {cores_per_layer} cores per layer, but width {graph.width} has only "
             f"{ceiling} rows of {chip.core.npes} lanes; expected at most {ceiling}"
         )
+    if cores_per_layer * layers > chip.cores:
+        raise InputError(
+            f"mapping: {cores_per_layer} cores for each of {layers} layers are "
+            f"{cores_per_layer * layers}, but chip {chip.name} has {chip.cores}; expected at most "
+            f"{chip.cores // layers}"
+        )
     have = chip.core.data_memory_bits
 
     def fits(cores: int) -> bool:
@@ -68,20 +79,25 @@ def output_split(
 
     # More cores hold smaller slices but more partial sums, so bits may also rise: try each.
     smallest = next((n for n in range(1, ceiling + 1) if fits(n)), ceiling + 1)
-    chosen = cores_per_layer or _even(graph, chip, fits, smallest, most)
-    if chosen < smallest or chosen * layers > chip.cores or not fits(chosen):
-        raise CapacityError(_too_small(graph, chip, layer_bits, min(chosen, most), smallest))
+    choices = [n for n in range(smallest, most + 1) if fits(n)] or [max(1, most)]
+    chosen = cores_per_layer or min(choices, key=lambda n: estimated_cost(graph, chip, n))
+    if chosen * layers > chip.cores or not fits(chosen):
+        raise CapacityError(_too_small(graph, chip, layer_bits, chosen, smallest))
     regions = tuple(tuple(range(i * chosen, (i + 1) * chosen)) for i in range(layers))
     return Mapping("output-split", regions)
 
 
-def _even(
-    graph: LayerGraph, chip: Chip, fits: Callable[[int], bool], smallest: int, most: int
-) -> int:
-    widths = {m.rows for layer in graph.layers for m in layer.matrices} | {graph.width}
-    choices = range(most, smallest - 1, -1)
-    even = [n for n in choices if all(-(-width // chip.core.npes) % n == 0 for width in widths)]
-    return next((n for n in (*even, *choices) if fits(n)), most)
+def estimated_cost(graph: LayerGraph, chip: Chip, cores: int) -> int:
+    """Energy-delay product of dense matrices on `cores` cores a layer, in units without meaning.
+
+    A layer takes as long as its fullest core, and all its cores take that long.
+    """
+    lanes = chip.core.npes
+    total = 0
+    for layer in graph.layers:
+        rows = [-(-rows_of(m.rows, lanes) // cores) * m.columns for m in layer.matrices]
+        total += cores * sum(rows) ** 2
+    return total
 
 
 def _too_small(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shlex
-import sys
 from pathlib import Path
 
 import click
@@ -27,7 +26,9 @@ CALIBRATION_BYTES = 32 * 1024 + 1
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True,
               help="Recipe file to write.")  # fmt: skip
 @json_option
+@click.pass_obj
 def command(
+    given: tuple[str, ...],
     model: str | None,
     text: Path | None,
     length: int,
@@ -49,7 +50,7 @@ def command(
 
     loaded = load_model(shipped_inputs(model).weights)
     calibration = zoo.calibration_text() if text is None else _read(text)
-    command_line = shlex.join(["seneca-sim", *sys.argv[1:]])
+    command_line = shlex.join(["seneca-sim", *given])
     with progress("searching thresholds") as tell:
         recipe = sparsify(
             loaded,

@@ -241,8 +241,11 @@ class Controller:
             self.waiting[stage, token] = complete
             yield from self._work(item, token, instructions)
             return
-        yield from self._work(item, token, instructions + spec.task_instructions)
-        yield from self._push(machine.stage_task(stage, token))
+        task = machine.stage_task(stage, token)
+        now = cycle_of(self.env)
+        machine.tally.add(task.item, token, now, INSTRUCTION, spec.task_instructions)
+        yield from self._work(item, token, instructions, spec.task_instructions)
+        yield from self._push(task)
 
     def _push(self, task: Task) -> Generator[Event, None, None]:
         """Wait for room in the task FIFO; room made in a cycle is used in the next one."""
@@ -253,11 +256,13 @@ class Controller:
             self.blocked += cycle_of(self.env) - since
         npes.push(task)
 
-    def _work(self, item: int, token: int, instructions: int) -> Generator[Event, None, None]:
-        """Run instructions; ends in ARRIVE. Nothing to do takes no time."""
-        if not instructions:
+    def _work(
+        self, item: int, token: int, instructions: int, booked: int = 0
+    ) -> Generator[Event, None, None]:
+        """Run instructions, `booked` of them already; ends in ARRIVE. None take no time."""
+        if not instructions + booked:
             return
-        cycles = instructions * self.spec.cycles_per_instruction
+        cycles = (instructions + booked) * self.spec.cycles_per_instruction
         self.busy += cycles
         env = self.env
         self.machine.tally.add(item, token, cycle_of(env), INSTRUCTION, instructions)
