@@ -21,8 +21,8 @@ _SI = {"f": -15, "p": -12, "n": -9, "u": -6, "µ": -6, "μ": -6, "m": -3, "": 0}
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30}
 _DISPLAY = {-15: "f", -12: "p", -9: "n", -6: "µ", -3: "m", 0: "", 3: "k", 6: "M", 9: "G", 12: "T"}
 # A byte is read as eight bits.
-_SYMBOLS = {"Hz": 1, "b": 1, "B": 8, "J": 1, "W": 1, "s": 1, "m2": 1}
-_UNIT = re.compile(r"([KMG]i|[fpnuµμmkKMGT])?(Hz|b|B|J|W|s|m2)")
+_SYMBOLS = {"Hz": 1, "b": 1, "B": 8, "J": 1, "W": 1, "s": 1, "V": 1, "m2": 1}
+_UNIT = re.compile(r"([KMG]i|[fpnuµμmkKMGT])?(Hz|b|B|J|W|s|V|m2)")
 _DIGITS = r"\d+(?:_\d+)*"
 # Two exponent digits at most: "1e999999999" must not fill the memory.
 _PLAIN = rf"(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][+-]?\d{{1,2}})?"
@@ -48,6 +48,7 @@ DIMENSIONS = {
         Dimension("energy", "fJ", "pJ"),
         Dimension("power", "fW", "uW"),
         Dimension("time", "ps", "ns"),
+        Dimension("voltage", "mV", "V"),
         Dimension("area", "um2", "mm2"),
         Dimension("bandwidth", "b/s", "Gb/s"),
         Dimension("energy per bit", "fJ/b", "fJ/b"),

@@ -1,5 +1,21 @@
 """What the hardware is: specification, mesh geometry, presets."""
 
-from seneca_sim.chip.spec import Chip, ControllerSpec, CoreSpec, HostSpec, NocSpec
+from seneca_sim.chip.spec import (
+    BoundarySpec,
+    Chip,
+    ControllerSpec,
+    CoreSpec,
+    HostSpec,
+    MemorySpec,
+    NocSpec,
+)
 
-__all__ = ["Chip", "ControllerSpec", "CoreSpec", "HostSpec", "NocSpec"]
+__all__ = [
+    "BoundarySpec",
+    "Chip",
+    "ControllerSpec",
+    "CoreSpec",
+    "HostSpec",
+    "MemorySpec",
+    "NocSpec",
+]

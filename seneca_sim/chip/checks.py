@@ -25,13 +25,21 @@ def at_most(path: str, value: int, limit: int, why: str) -> None:
 
 
 def check_numbers(spec: "DataclassInstance", prefix: str) -> None:
-    """Refuse any integer field of `spec` that is no whole number or out of its range.
+    """Refuse any integer field that is no whole number or out of range, and unknown choices.
 
     A field's lowest value is 1, or its metadata's `minimum`.
     """
     for f in fields(spec):
+        if f.type is str and "choices" in f.metadata:
+            _check_choice(f, getattr(spec, f.name), f"{prefix}.{f.name}" if prefix else f.name)
         if f.type is int:
             _check_number(f, getattr(spec, f.name), f"{prefix}.{f.name}" if prefix else f.name)
+
+
+def _check_choice(f: "Field[str]", value: object, path: str) -> None:
+    choices = f.metadata["choices"]
+    if value not in choices:
+        refuse(path, f"{str(value)[:40]!r} is unknown: expected {' or '.join(choices)}")
 
 
 def _check_number(f: "Field[int]", value: object, path: str) -> None:

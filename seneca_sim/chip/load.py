@@ -99,6 +99,7 @@ def _build(
             assert isinstance(f.type, type)
             values[f.name] = _build(f.type, table_of(node, path), path, leaves, places)
         elif f.type is str:
+            places[path] = node.where
             values[f.name] = text_of(node, path)
         else:
             places[path] = node.where

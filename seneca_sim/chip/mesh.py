@@ -1,8 +1,11 @@
-"""Geometry of the mesh: ports, XY routes, multicast trees, links.
+"""Geometry of the mesh or torus: ports, XY routes, multicast trees, links.
 
 Node `y * columns + x` stands in column x and row y; east is x + 1 and south is y + 1. A way goes
 along x first, then along y, so no turn from y back to x exists and no ring of waiting packets can
-close. The host is an endpoint with the id `chip.cores`, one past the last core, behind port HOST
+close. A torus joins the ends of each row and column; a way takes the shorter side of a ring, east
+or south where both are as long.
+
+The host is an endpoint with the id `chip.cores`, one past the last core, behind port HOST
 of the node (host.x, host.y).
 
 A route is a sequence of (node, output port) pairs. Every router output crossed counts as a hop,
@@ -34,6 +37,8 @@ def entry_node(chip: Chip, endpoint: int) -> int:
 def neighbour(chip: Chip, node: int, port: int) -> int | None:
     """Return the node behind a port, or None at the edge of the mesh and for LOCAL and HOST."""
     x, y = chip.position(node)
+    if chip.noc.topology == "torus":
+        return _ring_neighbour(chip, x, y, port)
     if port == EAST and x + 1 < chip.columns:
         return node + 1
     if port == WEST and x > 0:
@@ -45,6 +50,36 @@ def neighbour(chip: Chip, node: int, port: int) -> int | None:
     return None
 
 
+def _ring_neighbour(chip: Chip, x: int, y: int, port: int) -> int | None:
+    dx = {EAST: 1, WEST: -1}.get(port, 0)
+    dy = {SOUTH: 1, NORTH: -1}.get(port, 0)
+    if (dx and chip.columns == 1) or (dy and chip.rows == 1) or not (dx or dy):
+        return None
+    return chip.node((x + dx) % chip.columns, (y + dy) % chip.rows)
+
+
+def step(chip: Chip, at: int, to: int, size: int) -> int:
+    """Return the next step along a row or column of `size`: +1 or -1, or 0 where it is reached."""
+    if at == to:
+        return 0
+    if chip.noc.topology == "torus":
+        return 1 if (to - at) % size <= size // 2 else -1
+    return 1 if to > at else -1
+
+
+def crosses_boundary(chip: Chip, hop: Hop) -> bool:
+    """Whether a link leads from one reticle to the next."""
+    node, port = hop
+    target = neighbour(chip, node, port)
+    return target is not None and _tile(chip, node) != _tile(chip, target)
+
+
+def _tile(chip: Chip, node: int) -> tuple[int, int]:
+    x, y = chip.position(node)
+    wide, high = chip.boundary.tile_columns, chip.boundary.tile_rows
+    return (x // wide if wide else 0, y // high if high else 0)
+
+
 def xy_path(chip: Chip, source: int, destination: int) -> tuple[Hop, ...]:
     """List the router outputs crossed from `source` to `destination`, the ejection port last.
 
@@ -53,12 +88,12 @@ def xy_path(chip: Chip, source: int, destination: int) -> tuple[Hop, ...]:
     x, y = chip.position(entry_node(chip, source))
     to_x, to_y = chip.position(entry_node(chip, destination))
     hops: list[Hop] = []
-    while x != to_x:
-        hops.append((chip.node(x, y), EAST if to_x > x else WEST))
-        x += 1 if to_x > x else -1
-    while y != to_y:
-        hops.append((chip.node(x, y), SOUTH if to_y > y else NORTH))
-        y += 1 if to_y > y else -1
+    while dx := step(chip, x, to_x, chip.columns):
+        hops.append((chip.node(x, y), EAST if dx > 0 else WEST))
+        x = (x + dx) % chip.columns
+    while dy := step(chip, y, to_y, chip.rows):
+        hops.append((chip.node(x, y), SOUTH if dy > 0 else NORTH))
+        y = (y + dy) % chip.rows
     hops.append((chip.node(x, y), HOST if destination == chip.cores else LOCAL))
     return tuple(hops)
 

@@ -10,10 +10,21 @@ from dataclasses import dataclass, field
 from seneca_sim.chip.checks import at_most, check_numbers, refuse
 
 _BITS = {"dimension": "data"}
+_TIME = {"dimension": "time", "minimum": 0}
 _ZERO_OK = {"minimum": 0}
+LOWEST_MV, HIGHEST_MV = 400, 1200
+"""Supplies to which energies can be scaled: above the threshold, below breakdown."""
+_VOLTAGE = {"dimension": "voltage", "minimum": LOWEST_MV}
 MAX_CORES = 2**16
 # Registers of a core's NPEs that a kernel uses beside the grouped events' values and weights.
 WORKING_REGISTERS = 8
+WORD_BITS = 16
+
+
+def _choice(*choices: str) -> str:
+    """Make a field of a few words, the first of them the default."""
+    chosen: str = field(default=choices[0], metadata={"choices": choices})
+    return chosen
 
 
 @dataclass(frozen=True)
@@ -45,6 +56,12 @@ class CoreSpec:
         task_setup_cycles: pipeline fill and loop set-up of each task.
         events_per_cycle: what the event generator takes or makes in a cycle.
         window: vectors in flight for each (consumer, site).
+        completion: how a core learns that a vector is complete: a flag in the last packet of each
+            source (end-flag), or a first packet with the number of events (announce).
+        gating: what an idle core still spends: leakage and its clock tree (none), leakage (clock),
+            or leakage only where the program uses the core at all (power).
+        unsafe_blocking_send: 1 lets a controller wait for the output queue without serving its
+            input; only for showing that this can deadlock.
 
     """
 
@@ -60,6 +77,9 @@ class CoreSpec:
     input_queue_flits: int = 64
     output_queue_flits: int = 64
     window: int = 2
+    completion: str = _choice("end-flag", "announce")
+    gating: str = _choice("clock", "none", "power")
+    unsafe_blocking_send: int = field(default=0, metadata=_ZERO_OK)
     controller: ControllerSpec = field(default_factory=ControllerSpec)
 
     def __post_init__(self) -> None:
@@ -67,6 +87,15 @@ class CoreSpec:
         limit = max(0, (self.register_words - WORKING_REGISTERS) // 2)
         why = f"{self.register_words} registers hold 2 words an event and {WORKING_REGISTERS} more"
         at_most("core.group_size", self.group_size, limit, why)
+        if self.npes & (self.npes - 1):
+            refuse("core.npes", f"{self.npes} is no power of two, which sums over lanes need")
+        if self.line_bits < WORD_BITS * self.npes:
+            need = WORD_BITS * self.npes
+            refuse(
+                "core.line_bits",
+                f"{self.line_bits} b cannot feed {self.npes} NPEs in one access: at least {need} b "
+                "(or fewer core.npes)",
+            )
 
 
 @dataclass(frozen=True)
@@ -80,6 +109,9 @@ class NocSpec:
         header_flits: at least 1: the end of a vector is a flag in the header.
         event_flits: flits of one graded event.
         packet_events: events in a packet at most.
+        topology: mesh, or torus (each row and column a ring, entered by bubble flow control).
+        multicast: one packet that branches on its way (tree), or one for each destination.
+        arbitration: of a router's output among its inputs.
 
     """
 
@@ -90,6 +122,9 @@ class NocSpec:
     header_flits: int = 1
     event_flits: int = 1
     packet_events: int = 16
+    topology: str = _choice("mesh", "torus")
+    multicast: str = _choice("tree", "unicast")
+    arbitration: str = _choice("round-robin", "fixed-priority")
 
     def __post_init__(self) -> None:
         check_numbers(self, "noc")
@@ -98,6 +133,44 @@ class NocSpec:
     def packet_flits(self) -> int:
         """Flits of a full packet, its header included."""
         return self.header_flits + self.packet_events * self.event_flits
+
+
+@dataclass(frozen=True)
+class BoundarySpec:
+    """Links from one reticle to the next, every `tile_columns` and `tile_rows`; 0 for none."""
+
+    tile_columns: int = field(default=0, metadata=_ZERO_OK)
+    tile_rows: int = field(default=0, metadata=_ZERO_OK)
+    link_bits: int = field(default=32, metadata=_BITS)
+    hop_cycles: int = 20
+
+    def __post_init__(self) -> None:
+        check_numbers(self, "boundary")
+
+
+@dataclass(frozen=True)
+class MemorySpec:
+    """Off-core memory behind the SMPU: channels, each shared by neighbouring cores.
+
+    Attributes:
+        kind: which memory, for its energy; none if there is no channel.
+        channel_bits: bits that a channel delivers in a cycle.
+        latency_ps: from the end of a transfer's turn on the channel to the data in the core.
+        burst_bits: each weight column is fetched in whole bursts.
+        cores_per_channel: cores i * n to i * n + n - 1 share channel i.
+        prefetch: tasks whose weights a core may have fetched or be fetching.
+
+    """
+
+    kind: str = _choice("none", "hbm", "stt-mram", "lpddr")
+    channel_bits: int = field(default=32, metadata=_BITS)
+    latency_ps: int = field(default=135_000, metadata=_TIME)
+    burst_bits: int = field(default=256, metadata=_BITS)
+    cores_per_channel: int = 16
+    prefetch: int = 2
+
+    def __post_init__(self) -> None:
+        check_numbers(self, "memory")
 
 
 @dataclass(frozen=True)
@@ -120,9 +193,12 @@ class Chip:
     columns: int = 8
     rows: int = 8
     clock_hz: int = field(default=500_000_000, metadata={"dimension": "frequency"})
+    voltage_mv: int = field(default=800, metadata=_VOLTAGE)
     core: CoreSpec = field(default_factory=CoreSpec)
     noc: NocSpec = field(default_factory=NocSpec)
     host: HostSpec = field(default_factory=HostSpec)
+    boundary: BoundarySpec = field(default_factory=BoundarySpec)
+    memory: MemorySpec = field(default_factory=MemorySpec)
 
     def __post_init__(self) -> None:
         self.check()
@@ -132,13 +208,31 @@ class Chip:
         check_numbers(self, "")
         if self.cores > MAX_CORES:
             refuse("columns", f"{self.columns} x {self.rows} cores are more than {MAX_CORES}")
+        at_most("voltage_mv", self.voltage_mv, HIGHEST_MV, "energies do not scale further")
         at_most("host.x", self.host.x, self.columns - 1, f"the mesh has {self.columns} columns")
         at_most("host.y", self.host.y, self.rows - 1, f"the mesh has {self.rows} rows")
         self._check_queues()
 
+    @property
+    def memory_latency_cycles(self) -> int:
+        """Latency of the off-core memory, rounded up to cycles."""
+        return -(-self.memory.latency_ps * self.clock_hz // 10**12)
+
+    def channel(self, core: int) -> int:
+        """Return the memory channel of a core."""
+        return core // self.memory.cores_per_channel
+
     def _check_queues(self) -> None:
         """Check that routers and queues hold the largest packet, else it could never move."""
         packet = self.noc.packet_flits
+        if self.noc.topology == "torus" and self.noc.buffer_flits < 2 * packet:
+            why = f"a torus is entered with a bubble: room for 2 packets of {packet}"
+            refuse("noc.buffer_flits", f"{self.noc.buffer_flits} flits are too few: {why}")
+        if self.boundary.tile_columns or self.boundary.tile_rows:
+            # A packet must not overtake its own tail, which arrives over a narrower link.
+            why = f"links within a reticle carry {self.noc.link_bits} b"
+            at_most("boundary.link_bits", self.boundary.link_bits, self.noc.link_bits, why)
+        at_most("core.unsafe_blocking_send", self.core.unsafe_blocking_send, 1, "it is 0 or 1")
         for path, flits in (
             ("noc.buffer_flits", self.noc.buffer_flits),
             ("core.input_queue_flits", self.core.input_queue_flits),

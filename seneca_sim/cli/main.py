@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import traceback
+from typing import Any
 
 import click
 
@@ -16,8 +18,14 @@ COMMANDS = {
     "check": "Check a chip, a program and its values against the model.",
     "compile": "Compile a model's shape for a chip and show or write the program.",
     "report": "Print the report of a finished run again.",
+    "kernel": "Show the micro-kernels: programs, cycles, ops, energy.",
     "sparsify": "Find thresholds for a model, without training.",
-    "trace": "Record, inspect or synthesise activation traces.",
+    "validate": "Measure published numbers again and compare.",
+    "sensitivity": "Vary each assumption over its range and rank what it changes.",
+    "energy": "Show the energy table, or explain one row of it.",
+    "area": "Show the area of a core and a chip, part by part.",
+    "noc": "Load and latency of the network alone, and where it saturates.",
+    "trace": "Record or inspect activation traces.",
 }
 """Name -> one line; a command's module is imported only when it runs, so that --help is quick."""
 
@@ -55,6 +63,14 @@ class LazyGroup(click.Group):
             ctx.fail(f"no command '{args[0]}'; {hint}")
         return super().resolve_command(ctx, args)
 
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command; a reader that has gone (`| head -1`) is no fault: click would exit 1."""
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the last flush
+            return 0
+
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(__version__, prog_name="seneca-sim")
@@ -69,12 +85,13 @@ def main(arguments: list[str] | None = None) -> int:
         result = cli.main(given, obj=tuple(given), prog_name="seneca-sim", standalone_mode=False)
     except click.exceptions.Abort:
         return _say("interrupted", 130)
+    except click.exceptions.NoArgsIsHelpError as error:  # its message is the whole help
+        print(error.format_message(), file=sys.stderr)
+        return 2
     except click.ClickException as error:
         return _say(" ".join(error.format_message().split()), 2)
     except SenecaError as error:
         return _say(str(error), error.exit_code)
-    except BrokenPipeError:
-        return 0
     except Exception as error:  # a bug of ours: say where, keep the details for the report
         where = traceback.extract_tb(error.__traceback__)[-1]
         name = f"{type(error).__name__}: {error}".splitlines()[0]

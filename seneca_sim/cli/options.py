@@ -28,8 +28,16 @@ set_option = click.option(
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON on stdout, for machines.")
 
 
+rescaled_option = click.option(
+    "--rescaled",
+    type=click.Choice(["undo", "keep"]),
+    help="For a transformers folder whose deep blocks may hold halved weights.",
+)
+
+
 def workload_options(command: F) -> F:
-    """Add WORKLOAD, --text, --recipe."""
+    """Add WORKLOAD, --text, --recipe, --rescaled."""
+    command = rescaled_option(command)
     command = click.option(
         "--recipe", type=click.Path(path_type=Path), help="Thresholds; default: those that ship."
     )(command)
@@ -42,7 +50,11 @@ def workload_options(command: F) -> F:
 
 
 def inputs_of(
-    workload: str | None, text: Path | None, recipe: Path | None, settings: Settings
+    workload: str | None,
+    text: Path | None,
+    recipe: Path | None,
+    settings: Settings,
+    rescaled: str | None = None,
 ) -> Inputs:
     """The job's inputs from the command line."""
     from workloads.job import shipped_inputs
@@ -53,6 +65,7 @@ def inputs_of(
         recipe=recipe,
         context=settings.whole("workload.context"),
         tokens=settings.whole("workload.tokens"),
+        rescaled=rescaled or "",
     )
 
 

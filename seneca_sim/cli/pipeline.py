@@ -40,11 +40,14 @@ def compile_for(
 
     sizes = {key: int(str(value)) for key, value in trace.shape.items() if key != "family"}
     cores = settings.whole("mapping.cores_per_layer")
-    return lower(rwkv4_graph(name, sizes), loaded.chip, cores)
+    weights = settings.run["mapping.weights"]
+    return lower(rwkv4_graph(name, sizes), loaded.chip, cores, weights=weights)
 
 
 def with_dense(traces: Mapping[str, ActivationTrace]) -> dict[str, ActivationTrace]:
     """Put the dense run in front: the first trace with nothing skipped."""
+    if DENSE in traces:
+        return dict(traces)
     first = next(iter(traces.values()))
     return {DENSE: first.dense(), **traces}
 

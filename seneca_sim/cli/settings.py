@@ -16,11 +16,13 @@ RUN_SETTINGS = {
     "workload.tokens": "16",
     "workload.context": "64",
     "mapping.cores_per_layer": "0",
+    "mapping.weights": "core",
     "mode": "generation",
 }
 """Settings of a run that belong to no file, with their defaults; 0 cores leaves the choice."""
-CHIP_PARTS = ("core", "noc", "host")
-CHIP_FIELDS = ("columns", "rows", "clock_hz", "name")
+CHIP_PARTS = ("core", "noc", "host", "boundary", "memory")
+CHIP_FIELDS = ("columns", "rows", "clock_hz", "voltage_mv", "name")
+ALIASES = {"clock": "clock_hz", "voltage": "voltage_mv"}
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,9 @@ class Settings:
         """A setting of the run that is a whole number, 0 or more."""
         text = self.run[path]
         if not text.isascii() or not text.isdigit() or len(text) > 9:
-            raise InputError(f"--set {path}={text}: expected a whole number, as in {path}=16")
+            raise InputError(
+                f"--set {path}={text}: expected a whole number below a billion, as in {path}=16"
+            )
         return int(text)
 
     @property
@@ -60,7 +64,7 @@ def parse_settings(pairs: Sequence[str]) -> Settings:
     settings = Settings()
     for pair in pairs:
         path, equals, value = pair.partition("=")
-        path, value = path.strip(), value.strip()
+        path, value = ALIASES.get(path.strip(), path.strip()), value.strip()
         if not equals or not path or not value:
             raise InputError(f"--set {pair}: expected path=value, as in core.npes=16")
         head, _, rest = path.partition(".")
@@ -80,10 +84,18 @@ def parse_settings(pairs: Sequence[str]) -> Settings:
 def _nearest(path: str) -> str:
     from dataclasses import fields
 
-    from seneca_sim.chip import ControllerSpec, CoreSpec, HostSpec, NocSpec
+    from seneca_sim.chip import (
+        BoundarySpec,
+        ControllerSpec,
+        CoreSpec,
+        HostSpec,
+        MemorySpec,
+        NocSpec,
+    )
 
     known = [*RUN_SETTINGS, *CHIP_FIELDS]
     specs = {"core": CoreSpec, "noc": NocSpec, "host": HostSpec, "core.controller": ControllerSpec}
+    specs |= {"boundary": BoundarySpec, "memory": MemorySpec}
     for prefix, spec in specs.items():
         known += [f"{prefix}.{f.name}" for f in fields(spec)]
     close = difflib.get_close_matches(path, known, n=1)

@@ -24,6 +24,7 @@ class Mark(StrEnum):
     PUBLISHED = "published"
     SECOND_HAND = "second-hand"
     DERIVED = "derived"
+    SCALED = "scaled"
     ASSUMED = "assumed"
     USER = "user"
 

@@ -8,7 +8,8 @@ A row's parts are energies of one *class* of hardware each (`CLASSES`), per coun
 - ``leak.*``: one core for one cycle; the part is a power per bit.
 - all others: as they stand.
 
-Energies are exact `Fraction`s of femtojoules until `price` rounds each (op, class) once.
+A table holds at one supply voltage; `cost.scaling` carries it to the chip's. Energies are exact
+`Fraction`s of femtojoules until `price` rounds each (op, class) once.
 """
 
 from collections.abc import Mapping
@@ -26,10 +27,12 @@ from seneca_sim.config.check import (
     quantity_of,
     table_of,
     text_of,
+    whole_quantity_of,
 )
-from seneca_sim.config.document import Scalar, Table
+from seneca_sim.config.document import Array, Node, Scalar, Table
 from seneca_sim.config.write import yaml_text
 from seneca_sim.cost.ops import OPS
+from seneca_sim.cost.scaling import NOMINAL_MV, check_voltage, scaling_of
 from seneca_sim.errors import InputError, InternalError
 from seneca_sim.units import exact_text
 
@@ -41,20 +44,26 @@ CLASSES = (
     "event_generator",
     "controller",
     "noc",
+    "off_core_memory",
     "leakage",
 )
 _EVENT_BITS = 32  # T23's NoC energy is per 32-bit event
 _REGISTER_BITS = 16
+_MOST = 10**12  # fJ, a millijoule for one action
 
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row as the table has it: parts in fJ, or in fW/b for leakage."""
+    """One row as the table has it: parts in fJ, or in fW/b for leakage.
+
+    `range` is where to sweep the row's only part.
+    """
 
     op: str
     parts: Mapping[str, Fraction]
     mark: Mark
     source: str
+    range: tuple[Fraction, Fraction] | None = None
 
 
 @dataclass(frozen=True)
@@ -74,14 +83,30 @@ class Row:
 
 @dataclass(frozen=True)
 class EnergyTable:
-    """An energy table: its rows by op, and the hash of the text that was read."""
+    """An energy table: its rows by op, the hash of the text that was read, and where it holds."""
 
     name: str
     rows: Mapping[str, TableRow]
     sha256: str
+    voltage_mv: int = NOMINAL_MV
 
     def row(self, op: str, chip: Chip) -> Row:
         """The cost of one count of `op` on `chip`.
+
+        Raises:
+            InputError: the table has no such row.
+        """
+        found = self.table_row(op)
+        scaling = scaling_of(op, chip.voltage_mv, self.voltage_mv)
+        parts = {
+            part: value * hardware_factor(op, part, chip) * scaling.factor
+            for part, value in found.parts.items()
+        }
+        mark = max(found.mark, scaling.mark, key=list(Mark).index)
+        return Row(op, parts, mark, found.source)
+
+    def table_row(self, op: str) -> TableRow:
+        """The row as the table has it.
 
         Raises:
             InputError: the table has no such row.
@@ -91,12 +116,11 @@ class EnergyTable:
             raise InputError(
                 f"energy table {self.name} has no row for '{op}'{nearest(op, self.rows)}"
             )
-        parts = {part: value * _scale(op, part, chip) for part, value in found.parts.items()}
-        return Row(op, parts, found.mark, found.source)
+        return found
 
 
-def _scale(op: str, part: str, chip: Chip) -> Fraction:
-    """What a part is multiplied by on `chip`."""
+def hardware_factor(op: str, part: str, chip: Chip) -> Fraction:
+    """What a part is multiplied by for the size of `chip`: lanes, bits, cycles."""
     core = chip.core
     if op.startswith("npe.") and part in ("npe", "memory"):
         return Fraction(core.npes)
@@ -154,28 +178,62 @@ def parse_energy(text: str, name: str = "<text>") -> EnergyTable:
 def _load(document: Document) -> EnergyTable:
     """Build the table of a merged document."""
     top = document.table
-    check_keys(top, ("name", "ops"), "")
+    check_keys(top, ("name", "voltage", "ops"), "")
     for key in ("name", "ops"):
         if key not in top.items:
             raise InputError(f"{top.where}: '{key}' is missing")
     ops = table_of(top.items["ops"], "ops")
     check_keys(ops, OPS, "ops")
     rows = {op: _row(table_of(node, op), op) for op, node in ops.items.items()}
-    return EnergyTable(text_of(top.items["name"], "name"), rows, document.sha256)
+    name = text_of(top.items["name"], "name")
+    return EnergyTable(name, rows, document.sha256, _voltage(top))
+
+
+def _voltage(top: Table) -> int:
+    """Read the supply voltage at which a table holds; 0.8 V where it says none."""
+    if "voltage" not in top.items:
+        return NOMINAL_MV
+    node = top.items["voltage"]
+    value = whole_quantity_of(node, "voltage", "voltage")
+    try:
+        check_voltage("voltage", value)
+    except InputError as error:
+        raise InputError(f"{node.where}: {error}") from None
+    return value
 
 
 def _row(table: Table, op: str) -> TableRow:
     """Read one row: parts, mark, source."""
-    check_keys(table, ("parts", "mark", "source"), op)
+    check_keys(table, ("parts", "mark", "source", "range"), op)
     parts = table_of(table.items.get("parts", table), f"{op}.parts")
     if "parts" not in table.items or not parts.items:
         raise InputError(f"{table.where}: {op} has no parts")
     check_keys(parts, CLASSES, f"{op}.parts")
-    values = {
-        part: quantity_of(node, f"{op}.{part}", _dimension(op))
-        for part, node in parts.items.items()
-    }
-    return TableRow(op, values, *mark_and_source(table, op))
+    values = {part: _part(node, op, part) for part, node in parts.items.items()}
+    return TableRow(op, values, *mark_and_source(table, op), _range(table, op, len(values)))
+
+
+def _range(table: Table, op: str, parts: int) -> tuple[Fraction, Fraction] | None:
+    """Read `range: [low, high]` of a row of one part."""
+    node = table.items.get("range")
+    if node is None:
+        return None
+    if parts != 1:
+        raise InputError(f"{node.where}: {op} has {parts} parts; a range needs a row of one part")
+    if not isinstance(node, Array) or len(node.items) != 2:
+        raise InputError(f"{node.where}: {op}.range must be [low, high]")
+    low, high = (quantity_of(item, f"{op}.range", _dimension(op)) for item in node.items)
+    if low > high:
+        raise InputError(f"{node.where}: {op}.range must be [low, high]")
+    return low, high
+
+
+def _part(node: Node, op: str, part: str) -> Fraction:
+    """Read one energy, or power per bit; none is anywhere near `_MOST`."""
+    value = quantity_of(node, f"{op}.{part}", _dimension(op))
+    if value > _MOST:
+        raise InputError(f"{node.where}: {op}.{part} is far too large: surely a slip of the unit")
+    return value
 
 
 def _dimension(op: str) -> str:
@@ -190,22 +248,28 @@ def _override(table: EnergyTable, path: str, text: str) -> EnergyTable:
     if path not in known:
         raise InputError(f"{where}: no part '{path}' in {table.name}{nearest(path, known)}")
     row, part = known[path], path.rpartition(".")[2]
-    value = quantity_of(Scalar(where, text), path, _dimension(row.op))
+    value = _part(Scalar(where, text), row.op, part)
     new = TableRow(row.op, {**row.parts, part: value}, Mark.USER, where)
     return replace(table, rows={**table.rows, row.op: new})
 
 
 def resolved_energy(table: EnergyTable) -> dict[str, Any]:
     """Everything in a table as plain mappings that read back to the same rows."""
-    ops = {
-        op: {
-            "parts": {part: exact_text(v, _dimension(op)) for part, v in row.parts.items()},
-            "mark": str(row.mark),
-            "source": row.source,
-        }
-        for op, row in table.rows.items()
+    ops = {op: _resolved_row(row) for op, row in table.rows.items()}
+    voltage = exact_text(table.voltage_mv, "voltage")
+    return {"schema": LIBRARY.schema, "name": table.name, "voltage": voltage, "ops": ops}
+
+
+def _resolved_row(row: TableRow) -> dict[str, Any]:
+    dimension = _dimension(row.op)
+    out: dict[str, Any] = {
+        "parts": {part: exact_text(value, dimension) for part, value in row.parts.items()},
+        "mark": str(row.mark),
+        "source": row.source,
     }
-    return {"schema": LIBRARY.schema, "name": table.name, "ops": ops}
+    if row.range is not None:
+        out["range"] = [exact_text(end, dimension) for end in row.range]
+    return out
 
 
 def energy_yaml(table: EnergyTable) -> str:

@@ -19,10 +19,15 @@ _TRUE = np.uint16(0xFFFF)  # what GTH and EQL write where they hold (assumed); r
 
 @dataclass(frozen=True)
 class CapturedRow:
-    """What one EVC captured: lane values, and which lanes made an event."""
+    """What one EVC captured: a word for each lane, and which lanes made an event."""
 
-    values: Floats
+    words: Bits
     fired: np.ndarray[tuple[int], np.dtype[np.bool_]]
+
+    @property
+    def values(self) -> Floats:
+        """The words as numbers."""
+        return from_bits(self.words)
 
 
 @dataclass
@@ -164,7 +169,7 @@ class _Step:
 
     def _capture(self, words: list[Bits]) -> None:
         fired = words[1] != 0 if len(words) == 2 else np.ones(self.kernel.npes, np.bool_)
-        self.run.events.append(CapturedRow(from_bits(words[0]), fired))
+        self.run.events.append(CapturedRow(words[0], fired))
 
 
 def _part(word: Bits, part: str) -> Bits:
@@ -191,6 +196,19 @@ def _bytes(operation: Callable[[Bits, Bits], Bits]) -> Callable[[Bits, Bits], Bi
     return apply
 
 
+def _choice(compare: Callable[[Floats, Floats], np.ndarray]) -> Callable[[Bits, Bits], Bits]:
+    """The instruction that gives a where it compares so to b or is NaN, else b.
+
+    Written out, as NumPy's maximum of -0 and 0 depends on where they stand in an array.
+    """
+
+    def apply(a: Bits, b: Bits) -> Bits:
+        x, y = from_bits(a), from_bits(b)
+        return to_bits(np.where(compare(x, y) | np.isnan(x), x, y))
+
+    return apply
+
+
 def _test(compare: Callable[[Floats, Floats], np.ndarray]) -> Callable[[Bits, Bits], Bits]:
     """The instruction that writes all ones where a comparison holds."""
     return lambda a, b: np.where(compare(from_bits(a), from_bits(b)), _TRUE, np.uint16(0))
@@ -203,8 +221,8 @@ _ARITHMETIC: dict[str, Callable[..., Bits]] = {
     "ADD8": _bytes(np.add),
     "SUB8": _bytes(np.subtract),
     "MUL8": _bytes(np.multiply),
-    "MAX": _floats(np.maximum),
-    "MIN": _floats(np.minimum),
+    "MAX": _choice(np.greater),
+    "MIN": _choice(np.less),
     "GTH": _test(np.greater),
     "EQL": _test(np.equal),
     "ABS": lambda a: a & np.uint16(0x7FFF),

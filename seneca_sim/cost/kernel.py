@@ -5,16 +5,16 @@ A kernel's cost is read off its text. It is exactly linear in the rows of lanes 
 The set-up of a task is not part of it (`CoreSpec.task_setup_cycles`).
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from importlib.resources import files
-from typing import Final, NamedTuple
+from pathlib import Path
+from typing import Final, Literal, NamedTuple
 
 from seneca_sim.cost.link import LinkedKernel, link
-from seneca_sim.cost.notation import MNEMONICS, Instruction, KernelText, Loop, Section, parse
+from seneca_sim.cost.notation import MNEMONICS, KernelText, Section, parse
 from seneca_sim.cost.ops import OPS
-from seneca_sim.errors import InputError
+from seneca_sim.errors import CapacityError, InputError
 
 REGISTERS: Final = 64
 """Words of an NPE's register file (second-hand: facts on SENECA, Tang et al. 2023)."""
@@ -54,6 +54,8 @@ class Kernel:
 
     Attributes:
         width: rows of lanes that one `row:` serves; above 1 where a load brings several weights.
+        max_rows: trips of `row:` at most, where a lane must not add up more terms; else None.
+        error: what the values are worth, in words; empty where only rounding is to be said.
         memory: data-memory operands and their axes (`row`, `lane`, `g`, numbers).
         registers: words used apart from those held once per event, of which there are
             `registers_per_event`.
@@ -67,6 +69,8 @@ class Kernel:
     doc: str
     npes: int
     width: int
+    max_rows: int | None
+    error: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     memory: tuple[tuple[str, tuple[str, ...]], ...]
@@ -83,15 +87,34 @@ class Kernel:
             return None
         return (REGISTERS - self.registers) // self.registers_per_event
 
+    @property
+    def captures(self) -> int:
+        """How many events a row captures, or a task where they stand outside `row:`; 0 for none."""
+        return sum(section.captures for section in self.sections)
+
+    @property
+    def stores(self) -> tuple[str, ...]:
+        """Data-memory operands that the kernel writes, in the order of their declaration."""
+        instructions = (i for section in self.sections for i, _ in section.instructions)
+        written = {i.operands[1].partition("[")[0] for i in instructions if i.mnemonic == "MST"}
+        return tuple(name for name, _ in self.memory if name in written)
+
     def rows_for(self, neurons: int) -> int:
-        """Trips of `row:` for so many neurons (or values): whole lines of the data memory."""
-        return -(-neurons // (self.npes * self.width))
+        """Trips of `row:` for so many neurons (or values): whole lines of the data memory.
+
+        Raises:
+            CapacityError: more rows than the kernel may run over.
+        """
+        rows = -(-neurons // (self.npes * self.width))
+        _check_rows(self, rows)
+        return rows
 
     def cost(self, rows: int, g: int = 0) -> KernelCost:
         """Cycles and counts of one task over `rows` rows with a group of `g` events.
 
         Raises:
             InputError: a negative number, or a group that does not fit the register file.
+            CapacityError: more rows than the kernel may run over.
         """
         return _cost(self, rows, g)
 
@@ -106,8 +129,42 @@ def _cost(kernel: Kernel, rows: int, g: int) -> KernelCost:
             f"kernel {kernel.name}: a group of {g} events needs {need} registers of {REGISTERS}; "
             f"use a group of at most {kernel.max_group}"
         )
+    _check_rows(kernel, rows)
     counts = tuple(linear_cost(*coefficients, rows, g) for coefficients in kernel.counts)
     return KernelCost(linear_cost(*kernel.cycles, rows, g), counts)
+
+
+def _check_rows(kernel: Kernel, rows: int) -> None:
+    if kernel.max_rows is not None and rows > kernel.max_rows:
+        raise CapacityError(
+            f"kernel {kernel.name}: {rows} rows of {kernel.npes} lanes, but a lane may add up "
+            f"{kernel.max_rows} terms at most; split the vector over more cores"
+        )
+
+
+def event_kernel(
+    weights: Literal["bf16", "int8", "int4"] = "bf16",
+    *,
+    binary: bool = False,
+    unpack: Literal["free", "explicit"] = "free",
+) -> str:
+    """Name of the kernel that applies groups of events.
+
+    Args:
+        weights: how they are stored.
+        binary: one-bit events, which need no multiplication.
+        unpack: whether selecting a part of a word is free (assumed, the reading behind the
+            published 2.8 pJ) or takes SHL and AND.
+
+    Raises:
+        InputError: no such kernel ships.
+    """
+    name = f"event_{'binary_' if binary else ''}{weights}"
+    if unpack == "explicit" and weights != "bf16":  # a BF16 weight fills its word
+        name += "_explicit"
+    if name not in kernel_names():
+        raise InputError(f"no kernel '{name}' for {weights} weights and unpack: {unpack}")
+    return name
 
 
 def kernel_names() -> tuple[str, ...]:
@@ -118,7 +175,7 @@ def kernel_names() -> tuple[str, ...]:
 
 @cache
 def load_kernel(name: str, npes: int = 8) -> Kernel:
-    """Loads a kernel that ships; the same object each time.
+    """Loads a kernel that ships, or the file `name` if it ends with ".npe"; once in a process.
 
     Raises:
         InputError: no kernel of that name, or `npes` is not a power of two.
@@ -128,10 +185,20 @@ def load_kernel(name: str, npes: int = 8) -> Kernel:
 
 @cache
 def _shipped(name: str) -> KernelText:
+    if name.endswith(".npe"):
+        return parse(_read(Path(name)), name)
     if name not in kernel_names():
         raise InputError(f"no kernel '{name}'; expected one of {', '.join(kernel_names())}")
     path = files("seneca_sim.cost").joinpath("kernels", f"{name}.npe")
     return parse(path.read_text(encoding="utf-8"), f"{name}.npe")
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise InputError(f"{path}: cannot be read as a kernel: {reason}") from None
 
 
 def build_kernel(text: KernelText, npes: int = 8) -> Kernel:
@@ -153,6 +220,8 @@ def build_kernel(text: KernelText, npes: int = 8) -> Kernel:
         doc=text.doc,
         npes=npes,
         width=text.width,
+        max_rows=text.max_rows,
+        error=text.error,
         inputs=text.inputs,
         outputs=text.outputs,
         memory=tuple(text.memory.items()),
@@ -169,7 +238,7 @@ def _check_limits(text: KernelText, linked: LinkedKernel) -> None:
     if need > REGISTERS:
         raise InputError(f"{text.file}: {need} registers are used; an NPE has {REGISTERS}")
     for section in linked.sections:
-        entries = sum(1 for _ in _instructions(section))
+        entries = len(section.instructions)
         if entries > LOOP_BUFFER_ENTRIES:
             raise InputError(
                 f"{text.file}: a '{section.kind}:' section has {entries} instructions; the loop "
@@ -177,21 +246,11 @@ def _check_limits(text: KernelText, linked: LinkedKernel) -> None:
             )
 
 
-def _instructions(section: Section) -> Iterator[tuple[Instruction, str]]:
-    """Each instruction of a section once, with the kind of the loop it stands in, or ''."""
-    for statement in section.body:
-        if isinstance(statement, Loop):
-            for instruction in statement.body:
-                yield instruction, statement.trips
-        else:
-            yield statement, ""
-
-
 def _coefficients(sections: tuple[Section, ...], op: str, npes: int) -> Coefficients:
     total = dict.fromkeys(Coefficients._fields, 0)
     for section in sections:
         letter = {"prologue": "p", "row": "r"}.get(section.kind, "e")
-        for instruction, trips in _instructions(section):
+        for instruction, trips in section.instructions:
             if MNEMONICS[instruction.mnemonic][0] == op:
                 steps = npes.bit_length() - 1 if trips == "tree" else 1
                 total[letter + ("1" if trips == "G" else "0")] += steps

@@ -39,7 +39,7 @@ MNEMONICS: Final = {
 """The NPE instruction set: the op each mnemonic counts as, and its operands."""
 
 SECTIONS: Final = ("prologue", "row", "between", "epilogue")
-_FIELDS: Final = ("kernel", "mark", "source", "doc", "width", "in", "out")
+_FIELDS: Final = ("kernel", "mark", "source", "doc", "width", "max_rows", "error", "in", "out")
 _MARKS: Final = ("published", "second-hand", "derived", "assumed")
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
 _OPERAND = re.compile(r"[a-z_][a-z0-9_]*(\[(g|[0-9]+|\+h)\])?(\.[nbf][0-9])?|[0-9]+")
@@ -73,10 +73,29 @@ class Section:
     kind: str
     body: tuple[Statement, ...]
 
+    @property
+    def instructions(self) -> tuple[tuple[Instruction, str], ...]:
+        """Each instruction once, with the trips of the loop it stands in, or ''."""
+        pairs: list[tuple[Instruction, str]] = []
+        for statement in self.body:
+            if isinstance(statement, Loop):
+                pairs += [(instruction, statement.trips) for instruction in statement.body]
+            else:
+                pairs.append((statement, ""))
+        return tuple(pairs)
+
+    @property
+    def captures(self) -> int:
+        """How many EVC there are."""
+        return sum(instruction.mnemonic == "EVC" for instruction, _ in self.instructions)
+
 
 @dataclass(frozen=True)
 class KernelText:
-    """A parsed file. `memory` maps an operand to its axes, `constants` a name to BF16 bits."""
+    """A parsed file. `memory` maps an operand to its axes, `constants` a name to BF16 bits.
+
+    `max_rows` bounds the trips of `row:`; `error` says what the values are worth, where known.
+    """
 
     file: str
     name: str
@@ -84,6 +103,8 @@ class KernelText:
     source: str
     doc: str
     width: int
+    max_rows: int | None
+    error: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
     memory: dict[str, tuple[str, ...]]
@@ -181,8 +202,8 @@ class _Reader:
             raise self.error(number, f"header '{key}' is given twice")
         if key == "mark" and value not in _MARKS:
             raise self.error(number, f"unknown mark '{value}'; expected one of {', '.join(_MARKS)}")
-        if key == "width" and not re.fullmatch("[1-9][0-9]*", value):
-            raise self.error(number, f"width is '{value}'; expected a positive integer")
+        if key in ("width", "max_rows") and not re.fullmatch("[1-9][0-9]*", value):
+            raise self.error(number, f"{key} is '{value}'; expected a positive integer")
         self.fields[key] = value
 
     def _memory(self, number: int, text: str) -> None:
@@ -246,6 +267,8 @@ class _Reader:
             source=self.fields["source"],
             doc=self.fields["doc"],
             width=int(self.fields.get("width", "1")),
+            max_rows=int(self.fields["max_rows"]) if "max_rows" in self.fields else None,
+            error=self.fields.get("error", ""),
             inputs=_names(self.fields.get("in", "")),
             outputs=_names(self.fields.get("out", "")),
             memory=self.memory,

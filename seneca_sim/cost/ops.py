@@ -32,6 +32,11 @@ OPS: Final = (
     "dm.write_word",
     "dm.read_word",
     "noc.flit_hop",
+    "noc.boundary_bit",
+    "mem.hbm_bit",
+    "mem.stt_mram_bit",
+    "mem.lpddr_bit",
+    "idle.clock",
     "leak.sram",
     "leak.registers",
 )

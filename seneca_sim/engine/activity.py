@@ -59,6 +59,10 @@ class Activity:
     controller_blocked: Ints  # [cores] task FIFO full
     npe_busy: Ints  # [cores]
     generator_busy: Ints  # [cores]
+    npe_starved: Ints  # [cores] cycles in which the next task's weights are on their way
+    core_active: Ints  # [cores] cycles in which controller, NPEs or event generator work
+    channel_busy: Ints  # [channels] of off-core memory
+    channel_bits: Ints  # [channels]
     output_blocked: Ints  # [cores] a packet waits for room in the output queue or for credit
     input_peak: Ints  # [cores] flits
     output_peak: Ints  # [cores] flits

@@ -12,19 +12,35 @@ from itertools import accumulate
 import numpy as np
 
 from seneca_sim.chip import Chip
-from seneca_sim.chip.mesh import xy_path
+from seneca_sim.chip.mesh import crosses_boundary, xy_path
 from seneca_sim.engine.counts import (
     Counts,
     Ints,
     capture,
+    copies,
     counts,
-    occupation,
+    fetch,
     packet_events,
+    serial,
     task_cost,
 )
 from seneca_sim.program import HOST_STAGE, NO_ROUTE, EventStream, Program
 
-__all__ = ["Counts", "counts", "lower_bounds", "token_paths"]
+__all__ = ["Counts", "counts", "lower_bounds", "token_paths", "zero_load"]
+
+
+def zero_load(chip: Chip, source: int, destination: int, flits: int) -> int:
+    """S5, S7: cycles from a packet's first grant to its arrival, whole, when it meets nobody.
+
+    Each router output costs its hop; the packet's length is paid once at the end, and once more
+    for each boundary, which hands over whole packets.
+    """
+    cycles = serial(chip, flits) - 1
+    for hop in xy_path(chip, source, destination):
+        between = crosses_boundary(chip, hop)
+        cycles += chip.boundary.hop_cycles if between else chip.noc.hop_cycles
+        cycles += (serial(chip, flits, between=True) - 1) if between else 0
+    return cycles
 
 
 def lower_bounds(chip: Chip, program: Program, stream: EventStream, mode: str) -> dict[str, int]:
@@ -38,6 +54,7 @@ def lower_bounds(chip: Chip, program: Program, stream: EventStream, mode: str) -
         "controller": int(known.controller_busy.max()),
         "generator": int(known.generator_busy.max()),
         "link": int(known.link_busy.max()),
+        "channel": int(known.channel_busy.max(initial=0)),
         "token": int(paths.sum() if mode == "generation" else paths.max()),
     }
 
@@ -54,10 +71,7 @@ class _Path:
     def __init__(self, chip: Chip, program: Program, stream: EventStream) -> None:
         self.chip, self.program, self.stream = chip, program, stream
         self.controller = chip.core.controller
-        self.hops = [
-            {d: len(xy_path(chip, r.source, d)) for d in program.destinations(i)}
-            for i, r in enumerate(program.routes)
-        ]
+        self.ways: dict[tuple[int, int, int], int] = {}
         before: dict[int, set[int]] = {i: set() for i in range(len(program.stages))}
         for number, route in enumerate(program.routes):
             for _, stage in self._takers(number):
@@ -95,19 +109,38 @@ class _Path:
         for number in routes:
             arrivals: dict[int, list[tuple[int, int]]] = {}
             for events in packet_events(self.chip, int(self.stream.counts[number, self.token])):
-                if not at_host:
-                    made += capture(self.chip, events)
-                    work = self.controller.packet_out_instructions
-                    work += events * self.controller.event_out_instructions
-                    sent = max(made, sent) + self._cycles(work)
-                granted, serial = max(sent, free), occupation(self.chip, events)
-                free = granted + serial
-                for target, hops in self.hops[number].items():
-                    arrived = granted + hops * self.chip.noc.hop_cycles + serial - 1
-                    arrivals.setdefault(target, []).append((events, arrived))
+                made += 0 if at_host else capture(self.chip, events)
+                for targets in copies(self.chip, self.program, number):
+                    if not at_host:
+                        work = self.controller.packet_out_instructions
+                        work += events * self.controller.event_out_instructions
+                        sent = max(made, sent) + self._cycles(work)
+                    granted = max(sent, free)
+                    free = granted + self._leaving(number, targets, events)
+                    for target in targets:
+                        arrived = granted + self._way(number, target, events)
+                        arrivals.setdefault(target, []).append((events, arrived))
             for consumer, _ in self._takers(number):
                 core = self.program.consumers[consumer].core
                 self.inputs.setdefault(consumer, []).append(arrivals[core])
+
+    def _flits(self, events: int) -> int:
+        return self.chip.noc.header_flits + events * self.chip.noc.event_flits
+
+    def _way(self, number: int, target: int, events: int) -> int:
+        key = self.program.routes[number].source, target, self._flits(events)
+        if key not in self.ways:
+            self.ways[key] = zero_load(self.chip, *key)
+        return self.ways[key]
+
+    def _leaving(self, number: int, targets: tuple[int, ...], events: int) -> int:
+        """S5, S7: until the last copy is out of its first buffer, and the next packet may ask."""
+        source = self.program.routes[number].source
+        first = {xy_path(self.chip, source, target)[0] for target in targets}
+        return max(
+            serial(self.chip, self._flits(events), between=crosses_boundary(self.chip, hop))
+            for hop in first
+        )
 
     def _stage_end(self, number: int) -> int:
         """S8-S11: not before its inputs are taken, its groups done, its controller's work done."""
@@ -125,6 +158,7 @@ class _Path:
         taker, routes = self.program.consumers[consumer], self.inputs[consumer]
         sizes = self._group_sizes(consumer)
         costs = [task_cost(self.chip, [(taker.kernel, taker.rows)], g)[0] for g in sizes]
+        moves = [fetch(self.chip, self.program, consumer, g) for g in sizes]
         rest = bool(sizes) and sizes[-1] < self.chip.core.group_size
         taken = max(
             list(
@@ -133,11 +167,17 @@ class _Path:
             for packets in routes
         )
         taken += push * rest
+        first = min(packets[0][1] for packets in routes)
+        # S18: a core's fetches follow each other, and the last group waits for its own.
+        there = first + sum(cycles for _, cycles in moves)
+        if rest:
+            there = max(there, taken + moves[-1][1])
+        there += self.chip.memory_latency_cycles if any(bits for bits, _ in moves) else 0
         work = sum(self._taking(events) for packets in routes for events, _ in packets)
         return (
-            min(packets[0][1] for packets in routes),
+            first,
             taken,
-            taken + costs[-1] * rest if costs else 0,
+            there + costs[-1] if costs else 0,
             work + push * len(sizes),
             sum(costs),
         )

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seneca_sim.chip import Chip
-from seneca_sim.chip.mesh import links, multicast_tree
+from seneca_sim.chip.mesh import Hop, crosses_boundary, links, multicast_tree
 from seneca_sim.cost.kernel import load_kernel
 from seneca_sim.cost.ops import OP_INDEX, OPS
 from seneca_sim.program import HOST_STAGE, NO_ROUTE, EventStream, Program, Route
@@ -37,6 +37,8 @@ class Counts:
     link_flits: Ints
     link_packets: Ints
     link_busy: Ints
+    channel_busy: Ints
+    channel_bits: Ints
 
 
 def counts(chip: Chip, program: Program, stream: EventStream) -> Counts:
@@ -45,15 +47,33 @@ def counts(chip: Chip, program: Program, stream: EventStream) -> Counts:
 
 
 def packet_events(chip: Chip, events: int) -> list[int]:
-    """S4: events of each packet of one route and token."""
+    """S4: events of each packet of one route and token, an announcement (no events) first."""
     size = chip.noc.packet_events
-    return [size] * (events // size) + ([events % size] if events % size or not events else [])
+    sizes = [size] * (events // size) + ([events % size] if events % size else [])
+    return [0, *sizes] if chip.core.completion == "announce" else sizes or [0]
 
 
-def occupation(chip: Chip, events: int) -> int:
-    """S4: cycles for which a packet occupies a link."""
-    flits = chip.noc.header_flits + events * chip.noc.event_flits
-    return -(-flits * chip.noc.flit_bits // chip.noc.link_bits)
+def occupation(chip: Chip, events: int, *, between: bool = False) -> int:
+    """S4, S5: cycles for which a packet occupies a link, or one `between` reticles."""
+    return serial(chip, chip.noc.header_flits + events * chip.noc.event_flits, between=between)
+
+
+def serial(chip: Chip, flits: int, *, between: bool = False) -> int:
+    """S4, S5: cycles for which so many flits occupy a link, or one `between` reticles."""
+    link_bits = chip.boundary.link_bits if between else chip.noc.link_bits
+    return -(-flits * chip.noc.flit_bits // link_bits)
+
+
+def copies(chip: Chip, program: Program, route: int) -> list[tuple[int, ...]]:
+    """S7: the destinations of each packet that is sent: all at once, or one after another."""
+    targets = program.destinations(route)
+    return [(target,) for target in targets] if chip.noc.multicast == "unicast" else [targets]
+
+
+def fetch(chip: Chip, program: Program, consumer: int, events: int) -> tuple[int, int]:
+    """S18: (bits, cycles on the channel) of the weights of a group of events."""
+    bits = events * program.fetch_bits(consumer, chip.memory.burst_bits)
+    return bits, -(-bits // chip.memory.channel_bits)
 
 
 def capture(chip: Chip, events: int) -> int:
@@ -69,7 +89,7 @@ def task_cost(chip: Chip, steps: list[tuple[str, int]], group: int) -> tuple[int
 
 
 class _Counter:
-    """Adds up S4, S7, S9-S14 and S16 route by route, then consumer by consumer."""
+    """Adds up S4, S7, S9-S14, S16 and S18 route by route, then consumer by consumer."""
 
     def __init__(self, chip: Chip, program: Program, stream: EventStream) -> None:
         self.chip, self.program, self.stream = chip, program, stream
@@ -77,6 +97,8 @@ class _Counter:
         self.ops = np.zeros((items, stream.tokens, len(OPS)), np.int64)
         self.taken, self.sent, self.npe = (np.zeros(items, np.int64) for _ in range(3))
         self.busy = np.zeros((3, chip.cores), np.int64)  # controller, NPEs, event generator
+        channels = chip.channel(chip.cores - 1) + 1 if chip.memory.kind != "none" else 0
+        self.channels = np.zeros((2, channels), np.int64)  # cycles, bits
         self.index = {link: i for i, link in enumerate(links(chip))}
         self.links = np.zeros((3, len(self.index)), np.int64)  # flits, packets, cycles
         self.deliveries = 0
@@ -92,6 +114,7 @@ class _Counter:
         return Counts(
             int(self.links[1].sum()), self.deliveries, self.ops.sum(axis=1), self.ops.sum(axis=0),
             self.taken, self.sent, self.npe, *self.busy, *self.links,
+            *self.channels,
         )  # fmt: skip
 
     def _add(self, item: int, op: str, amount: Ints | int) -> None:
@@ -102,29 +125,44 @@ class _Counter:
         self.busy[0, core] += amount.sum() * self.chip.core.controller.cycles_per_instruction
 
     def _send(self, number: int, route: Route) -> None:
-        noc, controller = self.chip.noc, self.chip.core.controller
         events = self.stream.counts[number]
         sizes = [packet_events(self.chip, int(n)) for n in events]
         packets = np.array([len(s) for s in sizes])
-        flits = packets * noc.header_flits + events * noc.event_flits
-        serial = sum(occupation(self.chip, e) for s in sizes for e in s)
-        tree = multicast_tree(self.chip, route.source, self.program.destinations(number))
-        crossed = [self.index[node, port] for node, ports in tree.items() for port in ports]
-        self.links[:, crossed] += np.array([[flits.sum()], [packets.sum()], [serial]])
         item = len(self.program.consumers) + route.stage
         item = item if route.stage != HOST_STAGE else len(self.ops) - 1
-        self._add(item, "noc.flit_hop", flits * len(crossed))
         self.sent[item] += events.sum()
+        sent = copies(self.chip, self.program, number)
+        for targets in sent:
+            tree = multicast_tree(self.chip, route.source, targets)
+            crossed = [(node, port) for node, ports in tree.items() for port in ports]
+            self._cross(item, crossed, sizes)
         if route.stage != HOST_STAGE:
+            self.busy[2, route.source] += sum(capture(self.chip, e) for s in sizes for e in s)
             self._add(item, "evg.event", events)
             self._add(item, "dm.write_word", 2 * events)
-            self._add(item, "dm.read_word", 2 * events)
-            cost = packets * controller.packet_out_instructions
-            cost = cost + events * controller.event_out_instructions
-            self._instructions(item, route.source, cost)
-            self.busy[2, route.source] += sum(capture(self.chip, e) for s in sizes for e in s)
+            self._pay_sending(item, route.source, len(sent) * events, len(sent) * packets)
         for core in self.program.destinations(number):
             self._take(route, core, events, packets)
+
+    def _cross(self, item: int, crossed: list[Hop], sizes: list[list[int]]) -> None:
+        """S5, S7: the packets of each token over router outputs."""
+        noc = self.chip.noc
+        flits = np.array(
+            [sum(noc.header_flits + e * noc.event_flits for e in s) for s in sizes], np.int64
+        )
+        for hop in crossed:
+            between = crosses_boundary(self.chip, hop)
+            serials = sum(occupation(self.chip, e, between=between) for s in sizes for e in s)
+            self.links[:, self.index[hop]] += (flits.sum(), sum(map(len, sizes)), serials)
+            self._add(item, "noc.flit_hop", flits)
+            self._add(item, "noc.boundary_bit", flits * noc.flit_bits * between)
+
+    def _pay_sending(self, item: int, core: int, events: Ints, packets: Ints) -> None:
+        """S13, S16: each copy is sent by itself."""
+        controller = self.chip.core.controller
+        self._add(item, "dm.read_word", 2 * events)
+        cost = packets * controller.packet_out_instructions
+        self._instructions(item, core, cost + events * controller.event_out_instructions)
 
     def _take(self, route: Route, core: int, events: Ints, packets: Ints) -> None:
         controller = self.chip.core.controller
@@ -159,8 +197,17 @@ class _Counter:
             if times.any():
                 cycles, ops = task_cost(self.chip, [(taker.kernel, taker.rows)], group)
                 self._task(number, taker.core, times, cycles, ops)
+                self._fetch(number, taker.core, times, group)
         pushes = -(-events // size) * self.chip.core.controller.task_instructions
         self._instructions(number, taker.core, pushes)
+
+    def _fetch(self, number: int, core: int, times: Ints, group: int) -> None:
+        bits, cycles = fetch(self.chip, self.program, number, group)
+        if bits:
+            kind = self.chip.memory.kind.replace("-", "_")
+            self.channels[:, self.chip.channel(core)] += times.sum() * np.array([cycles, bits])
+            self._add(number, f"mem.{kind}_bit", times * bits)
+            self._add(number, "dm.write_word", times * (bits // 16))
 
     def _stage(self, number: int) -> None:
         stage = self.program.stages[number]

@@ -3,62 +3,111 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
+from seneca_sim.cost.kernel import Kernel, kernel_names, load_kernel
 from seneca_sim.errors import InputError
 from seneca_sim.functional.image import MemoryImage
-from seneca_sim.functional.steps import STEPS
-from seneca_sim.functional.wiring import Wiring, slice_sizes
-from seneca_sim.program import Program, Step
+from seneca_sim.functional.precision import Words
+from seneca_sim.program import Program, Region, Step
 
-Floats = NDArray[np.float32]
-Call = tuple[Callable[..., None], tuple[Floats, ...]]
+Call = tuple[Callable[..., None], tuple[Words, ...]]
 """A step's function and the views that it is called with."""
+OUT = "out"
+"""Operand of a kernel that captures events: the output buffer of their values."""
+DEFAULT_LANES = 8
 
 
-def bind_stage(
-    program: Program, image: MemoryImage, wiring: Wiring, stage: int, token: int
-) -> tuple[Call, ...]:
-    """Bind every step of a stage to the copies that a token has of its operands.
+@dataclass(frozen=True)
+class Binder:
+    """Binds the steps of a program to the functions of a precision.
 
-    Raises:
-        InputError: a kernel has no values, or lacks an operand.
+    Attributes:
+        program: whose steps.
+        image: the memory they work on.
+        steps: kernel -> function, taking its operands as the kernel declares them, then `out`.
+        lanes: of the machine that the program was compiled for.
+        padded: operands reach over whole rows of lanes, as they do on the chip.
     """
-    return tuple(
-        _bind_step(program, image, wiring, stage, step, token)
-        for step in program.stages[stage].steps
-    )
+
+    program: Program
+    image: MemoryImage
+    steps: Mapping[str, Callable[..., None]]
+    lanes: int
+    padded: bool
+
+    def stage(self, index: int, token: int) -> tuple[Call, ...]:
+        """Bind every step of a stage to the copies that a token has of its operands.
+
+        Raises:
+            InputError: a kernel has no values, or lacks an operand.
+        """
+        return tuple(self._step(index, step, token) for step in self.program.stages[index].steps)
+
+    def _step(self, stage: int, step: Step, token: int) -> Call:
+        if step.kernel not in self.steps:
+            raise _error(self.program, stage, f"no values for kernel {step.kernel!r}")
+        kernel = load_kernel(step.kernel, self.lanes)
+        regions = {name: self.program.regions[region] for name, region in step.regions}
+        for name in operands(kernel):
+            if name not in regions:
+                have = ", ".join(regions)
+                what = f"{step.kernel} needs operand {name!r}; it has {have}"
+                raise _error(self.program, stage, what)
+        self._check_sizes(stage, kernel, regions)
+        words = step.rows * self.lanes if self.padded else 0
+        views = [self._view(axes, regions[name], token, words) for name, axes in kernel.memory]
+        if kernel.captures:
+            views.append(self.image.view(regions[OUT], token))
+        return self.steps[step.kernel], tuple(views)
+
+    def _view(self, axes: tuple[str, ...], region: Region, token: int, words: int) -> Words:
+        table = self.image.table(region, token, words if "row" in axes else 0)
+        planes = [int(axis) for axis in axes if axis.isdigit()]
+        return table[: planes[0]] if planes and "row" in axes else table[0]
+
+    def _check_sizes(self, stage: int, kernel: Kernel, regions: Mapping[str, Region]) -> None:
+        """Operands of the slice's length have one length; the others have their own."""
+        length = next((regions[n].rows for n, axes in kernel.memory if "row" in axes), 0)
+        wanted = {name: self._size(axes, length) for name, axes in kernel.memory}
+        if kernel.captures:
+            once = any(s.kind != "row" and s.captures for s in kernel.sections)
+            wanted[OUT] = kernel.captures if once else length
+        for name, rows in wanted.items():
+            if regions[name].rows != rows:
+                what = f"{kernel.name} takes {rows} rows of {name!r}, not {regions[name].rows}"
+                raise _error(self.program, stage, what)
+        for name, axes in kernel.memory:
+            columns = next((int(a) for a in axes if a.isdigit() and "row" in axes), 1)
+            if regions[name].columns < columns:
+                have = regions[name].columns
+                what = f"{kernel.name} takes {columns} columns of {name!r}, not {have}"
+                raise _error(self.program, stage, what)
+
+    def _size(self, axes: tuple[str, ...], length: int) -> int:
+        if "row" in axes:
+            return length
+        return self.lanes if "lane" in axes else int(axes[0]) if axes else 1
 
 
-def _bind_step(
-    program: Program, image: MemoryImage, wiring: Wiring, stage: int, step: Step, token: int
-) -> Call:
-    if step.kernel not in STEPS:
-        raise _error(program, stage, f"no values for kernel {step.kernel!r}")
-    kernel = STEPS[step.kernel]
-    views = {name: image.view(program.regions[region], token) for name, region in step.regions}
-    if "sizes" in kernel.operands:
-        views["sizes"] = slice_sizes(program, wiring, stage)
-    for name in kernel.operands:
-        if name not in views:
-            have = ", ".join(views)
-            raise _error(program, stage, f"{step.kernel} needs operand {name!r}; it has {have}")
-    _check_rows(program, stage, step.kernel, views)
-    return kernel.function, tuple(views[name] for name in kernel.operands)
+def operands(kernel: Kernel) -> tuple[str, ...]:
+    """Operands that a step needs: what the kernel declares, and `out` if it captures events."""
+    return tuple(name for name, _ in kernel.memory) + ((OUT,) if kernel.captures else ())
 
 
-def _check_rows(program: Program, stage: int, name: str, views: Mapping[str, Floats]) -> None:
-    """Operands of the slice's length have one length; the others have their own."""
-    kernel = STEPS[name]
-    length = next(
-        (len(views[o]) for o, n in zip(kernel.operands, kernel.rows, strict=True) if not n), 0
-    )
-    for operand, rows in zip(kernel.operands, kernel.rows, strict=True):
-        if rows >= 0 and len(views[operand]) != (rows or length):
-            what = f"{name} takes {rows or length} rows of {operand!r}, not {len(views[operand])}"
-            raise _error(program, stage, what)
+def lanes_of(program: Program) -> int:
+    """The lanes that a program was compiled for, as the operands with one word a lane have them.
+
+    A program without such an operand computes the same for any number.
+    """
+    names = set(kernel_names())
+    for stage in program.stages:
+        for step in stage.steps:
+            regions = dict(step.regions)
+            for name, axes in load_kernel(step.kernel).memory if step.kernel in names else ():
+                if axes == ("lane",) and name in regions:
+                    return program.regions[regions[name]].rows
+    return DEFAULT_LANES
 
 
 def _error(program: Program, stage: int, what: str) -> InputError:

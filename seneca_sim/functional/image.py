@@ -1,77 +1,93 @@
 """MemoryImage: what the data memories of all cores hold, at the program's own addresses.
 
-A core's memory is a flat float32 array with one element for each 16-bit word, so addresses and
-strides are those of the machine while values have fp32 precision. An event word of 32 bits, id and
-value, takes two elements; the value is the second.
+A core's memory is a flat array with one element for each 16-bit word, so addresses and strides are
+those of the machine. At fp32 an element is a float32 number; at bf16 it is the word itself, uint16.
+An event word of 32 bits, id and value, takes two elements; the value is the second.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seneca_sim.errors import InputError
-from seneca_sim.functional.parameters import TRANSFORMS
+from seneca_sim.functional.parameters import CONSTANTS, TRANSFORMS, at_bf16
+from seneca_sim.functional.precision import Floats, Precision, Words, decode, dtype_of, encode
 from seneca_sim.program import Program, Region
-
-Floats = NDArray[np.float32]
 
 ELEMENT_BITS = 16
 
 
 @dataclass(frozen=True, eq=False)
 class MemoryImage:
-    """`words[core]`: float32, one element per 16-bit word, as far as the memory map reaches."""
+    """`words[core]`: one element per 16-bit word, as far as the memory map reaches."""
 
-    words: tuple[Floats, ...]
+    words: tuple[Words, ...]
+
+    @property
+    def dtype(self) -> np.dtype[Any]:
+        """float32 at fp32, uint16 at bf16."""
+        return self.words[0].dtype
 
     @classmethod
-    def load(cls, program: Program, tensors: Mapping[str, NDArray[np.float32]]) -> MemoryImage:
-        """Fill every region that names a tensor with its slice; the rest is 0.
+    def load(
+        cls,
+        program: Program,
+        tensors: Mapping[str, NDArray[np.float32]],
+        precision: Precision = "fp32",
+    ) -> MemoryImage:
+        """Fill every region that names a tensor or a constant with its slice; the rest is 0.
 
         Args:
             program: its regions say what lies where.
             tensors: the checkpoint, matrices as outputs x inputs, vectors flat.
+            precision: of all words; at bf16 every value is rounded to the nearest.
 
         Raises:
             InputError: a tensor is missing or of another shape than the regions imply, or a
                 region does not consist of 16- or 32-bit words.
         """
-        image = cls(_blank(program))
+        image = cls(_blank(program, dtype_of(precision)))
         heights = _heights(program)
         for region in program.regions:
             if region.tensor:
                 values = _values(region, heights[region.tensor], tensors)
+                if precision == "bf16":
+                    values = at_bf16(region.tensor.partition(":")[0], values)
                 for copy in range(region.copies):
-                    image.table(region, copy)[:] = values.T
+                    image.table(region, copy)[:] = encode(values.T, image.dtype)
         return image
 
-    def table(self, region: Region, token: int = 0) -> Floats:
+    def table(self, region: Region, token: int = 0, rows: int = 0) -> Words:
         """Give a region as it lies in memory, a view [columns, rows].
 
         Args:
             region: of the map.
             token: where a region has copies, token t uses copy t mod copies.
+            rows: how many words of a column; 0 for the region's own, more for padding, too.
 
         Raises:
-            InputError: the region lies outside this image.
+            InputError: the region lies outside this image, or its columns are shorter.
         """
+        count = rows or region.rows
         step, stride = region.word_bits // ELEMENT_BITS, region.stride_bits // ELEMENT_BITS
         start = self.start(region, token)
         block = self.words[region.core][start : start + region.columns * stride]
-        if block.size < region.columns * stride or region.rows * step > stride:
+        if block.size < region.columns * stride or count * step > stride:
             raise InputError(
                 f"region {region.name} of core {region.core}: {region.columns} columns of "
-                f"{region.rows} words do not lie in the memory image; load it from this program"
+                f"{count} words do not lie in the memory image; load it from this program"
             )
-        return block.reshape(region.columns, stride)[:, step - 1 : region.rows * step : step]
+        view: Words = block.reshape(region.columns, stride)[:, step - 1 : count * step : step]
+        return view
 
-    def view(self, region: Region, token: int = 0) -> Floats:
-        """Give a region's first column, [rows]: all there is of it at fp32."""
-        first: Floats = self.table(region, token)[0]
+    def view(self, region: Region, token: int = 0) -> Words:
+        """Give a region's first column, [rows]."""
+        first: Words = self.table(region, token)[0]
         return first
 
     def start(self, region: Region, token: int = 0) -> int:
@@ -80,27 +96,29 @@ class MemoryImage:
         return (region.address_bits + copy) // ELEMENT_BITS
 
     def set_layers(self, program: Program, name: str, values: NDArray[np.float32]) -> None:
-        """Write a vector of every layer, such as a recurrent state, into its regions.
+        """Write a vector of every layer, such as a recurrent state, into its regions, rounded.
 
         Args:
             program: its regions called `name` take their channels low:high.
             name: region name, the same in all layers.
-            values: [layers, width].
+            values: [layers, width], or [words, layers, width] for numbers of several words.
         """
+        planes = encode(values if values.ndim == 3 else values[None], self.dtype)
         for layer, region in _layer_regions(program, name):
-            self.view(region)[:] = values[layer, region.low : region.high]
+            columns = min(len(planes), region.columns)
+            self.table(region)[:columns] = planes[:columns, layer, region.low : region.high]
 
     def get_layers(self, program: Program, name: str) -> Floats:
-        """Read a vector of every layer back: [layers, width]."""
+        """Read a vector of every layer back: [layers, width], of several words the first."""
         found = _layer_regions(program, name)
         layers = 1 + max(layer for layer, _ in found)
         values = np.full((layers, max(r.high for _, r in found)), np.nan, np.float32)
         for layer, region in found:
-            values[layer, region.low : region.high] = self.view(region)
+            values[layer, region.low : region.high] = decode(self.view(region))
         return values
 
 
-def _blank(program: Program) -> tuple[Floats, ...]:
+def _blank(program: Program, dtype: type) -> tuple[Words, ...]:
     ends = [0] * program.cores
     for region in program.regions:
         if region.word_bits not in (ELEMENT_BITS, 2 * ELEMENT_BITS):
@@ -114,7 +132,7 @@ def _blank(program: Program) -> tuple[Floats, ...]:
                 f"with columns every {region.stride_bits} bits; expected whole 16-bit words"
             )
         ends[region.core] = max(ends[region.core], region.address_bits + region.bits)
-    return tuple(np.zeros(-(-bits // ELEMENT_BITS), np.float32) for bits in ends)
+    return tuple(np.zeros(-(-bits // ELEMENT_BITS), dtype) for bits in ends)
 
 
 def _heights(program: Program) -> dict[str, int]:
@@ -125,20 +143,21 @@ def _heights(program: Program) -> dict[str, int]:
     return heights
 
 
-def _values(
-    region: Region, height: int, tensors: Mapping[str, NDArray[np.float32]]
-) -> NDArray[np.floating]:
-    """Give rows low:high of a region's tensor as [rows, columns]."""
+def _values(region: Region, height: int, tensors: Mapping[str, NDArray[np.float32]]) -> Floats:
+    """Give rows low:high of a region's tensor, or its constant, as [rows, columns]."""
+    name, _, text = region.tensor.partition(":")
+    if name in CONSTANTS:
+        return CONSTANTS[name](region.rows, text).reshape(region.rows, region.columns)
     transform, _, prefix = region.tensor.rpartition(":")
     if transform and transform not in TRANSFORMS:
         raise InputError(
             f"region {region.name}: unknown transform in {region.tensor!r}; expected one of "
-            f"{', '.join(TRANSFORMS)}"
+            f"{', '.join((*TRANSFORMS, *CONSTANTS))}"
         )
     name = f"{prefix}.{TRANSFORMS[transform][0]}" if transform else prefix
     if name not in tensors:
         raise InputError(f"weights: no tensor {name!r}, which region {region.name} is filled from")
-    values: NDArray[np.floating] = np.asarray(tensors[name])
+    values = np.asarray(tensors[name])
     expected = (height, region.columns) if values.ndim > 1 or region.columns > 1 else (height,)
     if values.shape != expected or region.high - region.low != region.rows:
         raise InputError(
@@ -146,9 +165,9 @@ def _values(
             f"{region.core} is {region.rows} x {region.columns} words and takes rows "
             f"{region.low}:{region.high} of {_by(expected)}"
         )
-    part = values[region.low : region.high]
+    part: Floats = values[region.low : region.high].astype(np.float32)
     if transform:
-        part = TRANSFORMS[transform][1](part.astype(np.float32))
+        part = TRANSFORMS[transform][1](part)
     return part.reshape(region.rows, region.columns)
 
 

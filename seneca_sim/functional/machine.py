@@ -16,22 +16,23 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from seneca_sim.cost.bf16 import round_bf16
 from seneca_sim.errors import DeadlockError, InputError
-from seneca_sim.functional.binding import Call, bind_stage
+from seneca_sim.functional.arithmetic import arithmetic
+from seneca_sim.functional.binding import Binder, Call, lanes_of
 from seneca_sim.functional.image import ELEMENT_BITS, MemoryImage
-from seneca_sim.functional.kernels import apply_events, fire
+from seneca_sim.functional.precision import Floats, Words, decode, encode
 from seneca_sim.functional.wiring import wire
 from seneca_sim.program import NO_ROUTE, Consumer, Program
 
-Floats = NDArray[np.float32]
 Vectors = Mapping[str, Floats]
 
 
 class Events(NamedTuple):
-    """What a route carries for a token: channels ascending, int64, and their values."""
+    """What a route carries for a token: channels ascending, int64, and their values as words."""
 
     channels: NDArray[np.int64]
-    values: Floats
+    values: Words
 
 
 @dataclass(slots=True)
@@ -54,8 +55,12 @@ def run_values(
     *,
     thresholds: Mapping[str, float] | None = None,
     recorded: Vectors | None = None,
+    interpret: bool = False,
 ) -> Iterator[dict[str, Floats]]:
     """Run tokens one after another; yields, for each, the vector of every site by name.
+
+    The image says at which precision. At bf16 everything is rounded as on the chip: what the host
+    sends, thresholds, recorded values, and every single operation.
 
     A vector is what the program computed, before the threshold, or for a site that the host takes
     what has arrived there; channels that no route brought are NaN. The image's states move on.
@@ -68,12 +73,14 @@ def run_values(
         recorded: float32 [tokens, width] by site: delivered in place of the program's own values,
             so that errors do not add up. At a sparse site what is not 0 is an event. Sites that
             the host takes are never replaced.
+        interpret: run the micro-kernels' own texts, instruction by instruction, instead of the
+            compiled functions; bf16 only, the same bits, thousands of times slower.
 
     Raises:
         InputError: values cannot run on this program, or an input is missing.
         DeadlockError: a stage waits for something that nobody sends.
     """
-    machine = ValueMachine(program, image, thresholds or {})
+    machine = ValueMachine(program, image, thresholds or {}, interpret=interpret)
     tokens = min(len(vector) for vector in inputs.values())
     for t in range(tokens):
         now = {name: vectors[t] for name, vectors in (recorded or {}).items()}
@@ -84,22 +91,37 @@ class ValueMachine:
     """A program on its memory image, ready for one token after another; see `run_values`."""
 
     def __init__(
-        self, program: Program, image: MemoryImage, thresholds: Mapping[str, float]
+        self,
+        program: Program,
+        image: MemoryImage,
+        thresholds: Mapping[str, float],
+        *,
+        interpret: bool = False,
     ) -> None:
         self.program, self.image = program, image
         self.tokens = 0
+        lanes = lanes_of(program)
+        self._arithmetic = arithmetic(image.dtype, lanes, interpret=interpret)
+        self._binder = Binder(
+            program, image, self._arithmetic.steps, lanes, self._arithmetic.padded
+        )
+        self._row = lanes if self._arithmetic.padded else 1
         self._wiring = wire(program)
         self._stage_of = program.stage_of
         self._thresholds = [thresholds.get(site.name, 0.0) for site in program.sites]
+        if self._arithmetic.padded:
+            self._thresholds = [float(round_bf16(t)) for t in self._thresholds]
+        self._store_thresholds(thresholds)
         self._answers = {c.site for c in program.consumers if c.core == program.host}
         self._period = math.lcm(1, *(region.copies for region in program.regions))
         self._calls: dict[tuple[int, int], tuple[Call, ...]] = {}
         self._wave = self._begin({})
         for taker in program.consumers:
             if taker.kernel:  # the compiled loop checks no bounds
-                image.table(program.regions[taker.weights])
+                words = -(-taker.neurons // self._row) * self._row
+                image.table(program.regions[taker.weights], rows=words)
                 target = program.regions[taker.target]
-                image.table(target, target.copies - 1)
+                image.table(target, target.copies - 1, rows=words)
 
     def token(self, inputs: Vectors, recorded: Vectors) -> dict[str, Floats]:
         """Run the next token on vectors [width]; returns the vector of every site by name."""
@@ -110,13 +132,22 @@ class ValueMachine:
             name = program.sites[route.site].name
             if name not in inputs:
                 raise InputError(f"program {program.name}: no input for site {name}")
-            self._send(index, inputs[name][route.low : route.high])
+            values = encode(inputs[name][route.low : route.high], self.image.dtype)
+            self._send(index, values)
         with np.errstate(all="ignore"):  # what is not finite shows in the values
             while wave.ready:
                 self._run_stage(wave.ready.popleft())
         self._check_finished()
         self.tokens += 1
         return wave.own
+
+    def _store_thresholds(self, thresholds: Mapping[str, float]) -> None:
+        """Write them into the words of memory that kernels compare with."""
+        for region in self.program.regions:
+            kind, _, site = region.tensor.partition(":")
+            if kind == "threshold":
+                value = encode(thresholds.get(site, 0.0), self.image.dtype)
+                self.image.table(region)[:] = value
 
     def _begin(self, recorded: Vectors) -> _Wave:
         sites = (site for site in self.program.sites if site.kind != "credit")
@@ -143,7 +174,7 @@ class ValueMachine:
     def _run_stage(self, index: int) -> None:
         key = index, self.tokens % self._period
         if key not in self._calls:
-            self._calls[key] = bind_stage(self.program, self.image, self._wiring, *key)
+            self._calls[key] = self._binder.stage(*key)
         for function, views in self._calls[key]:
             function(*views)
         for emitted in self.program.stages[index].emits:
@@ -154,25 +185,27 @@ class ValueMachine:
 
     # -- routes ------------------------------------------------------------------------------
 
-    def _send(self, index: int, values: Floats) -> None:
+    def _send(self, index: int, values: Words) -> None:
         """Choose a route's events and deliver them to every destination."""
         wave, route = self._wave, self.program.routes[index]
         wave.sent[index] = self._events(index, values)
         if route.site not in self._answers:
-            wave.own[self.program.sites[route.site].name][route.low : route.high] = values
+            own = wave.own[self.program.sites[route.site].name]
+            own[route.low : route.high] = decode(values)
         for consumer in self._wiring.takers[index]:
             wave.missing[consumer] -= 1
             if not wave.missing[consumer]:
                 self._complete(consumer)
 
-    def _events(self, index: int, values: Floats) -> Events:
+    def _events(self, index: int, values: Words) -> Events:
         route = self.program.routes[index]
         site, threshold = self.program.sites[route.site], self._thresholds[route.site]
         recorded = self._wave.recorded.get(site.name)
         if recorded is not None and route.site not in self._answers:
-            values, threshold = recorded[route.low : route.high], 0.0
+            values = encode(recorded[route.low : route.high], self.image.dtype)
+            threshold = 0.0
         if site.kind == "events":
-            return Events(*fire(values, threshold, route.low))
+            return Events(*self._arithmetic.fire(values, threshold, route.low))
         return Events(np.arange(route.low, route.high), np.array(values))
 
     def _complete(self, index: int) -> None:
@@ -180,15 +213,16 @@ class ValueMachine:
         wave, taker = self._wave, self.program.consumers[index]
         channels, values = events = self._gather(self._wiring.incoming[index])
         if taker.core == self.program.host:
-            wave.own[self.program.sites[taker.site].name][channels] = values
+            wave.own[self.program.sites[taker.site].name][channels] = decode(values)
             return
         if taker.kernel:
             self._apply(taker, events)
         else:
             region = self.program.regions[taker.target]
-            place = self.image.view(region, self.tokens)
+            place = self.image.table(region, self.tokens)
             place[:] = 0
-            place[channels - region.low] = values
+            at = channels - region.low  # consecutive channels go to consecutive columns
+            place[at % region.columns, at // region.columns] = values
         stage = self._stage_of[index]
         wave.unmet[stage] -= 1
         if not wave.unmet[stage]:
@@ -199,7 +233,8 @@ class ValueMachine:
         target = self.image.start(self.program.regions[taker.target], self.tokens)
         stride, start = weights.stride_bits // ELEMENT_BITS, self.image.start(weights)
         words = self.image.words[taker.core]
-        apply_events(words, target, start, stride, taker.neurons, *events)
+        rows = -(-taker.neurons // self._row) * self._row
+        self._arithmetic.apply(words, target, start, stride, rows, *events)
 
     def _gather(self, routes: tuple[int, ...]) -> Events:
         """Put the events of several routes into canonical order; consumers of a site share it."""

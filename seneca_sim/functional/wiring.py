@@ -4,16 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from seneca_sim.errors import InputError
 from seneca_sim.program import NO_REGION, NO_ROUTE, Program
 
-Floats = NDArray[np.float32]
-
 EVENT_KERNELS = ("event_bf16",)
-"""Event kernels whose values can be run (at fp32)."""
+"""Event kernels whose values can be run in a program."""
 
 
 @dataclass(frozen=True)
@@ -49,28 +44,6 @@ def wire(program: Program) -> Wiring:
     for consumer in range(len(program.consumers)):
         _check_consumer(program, consumer, wiring.incoming[consumer])
     return wiring
-
-
-def slice_sizes(program: Program, wiring: Wiring, stage: int) -> Floats:
-    """For a stage that combines LayerNorm partials: the length of every slice, in order.
-
-    The length is that of the vector that the sender of a partial took its moments of.
-    """
-    (consumer,) = program.stages[stage].needs
-    return np.array(
-        [_measured(program, route) for route in wiring.incoming[consumer]], dtype=np.float32
-    )
-
-
-def _measured(program: Program, route: int) -> int:
-    sender = program.stages[program.routes[route].stage]
-    for step in sender.steps:
-        if step.kernel == "ln_stats":
-            return program.regions[dict(step.regions)["x"]].rows
-    raise InputError(
-        f"program {program.name}: stage {sender.name} on core {sender.core} sends LayerNorm "
-        "partials without ln_stats"
-    )
 
 
 def _takers(program: Program, route: int) -> tuple[int, ...]:

@@ -42,7 +42,8 @@ def read_program(path: str | Path) -> Program:
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"{path}: cannot be read as a program ({type(error).__name__})") from error
+        why = getattr(error, "strerror", None) or "it is not text"
+        raise InputError(f"{path}: cannot be read as a program ({why})") from error
     return parse_program(text, str(path))
 
 

@@ -105,7 +105,9 @@ class Region:
     """A piece of a core's data memory: `columns` lines of `rows` words, column after column.
 
     `tensor` names the checkpoint tensor that fills it, rows low:high of it; each column starts at
-    a multiple of `stride_bits`. `copies` > 1 where each token in flight has its own.
+    a multiple of `stride_bits`. `copies` > 1 where each token in flight has its own. A `shared`
+    region lies in off-core memory (its addresses go on behind the core's) and is fetched column by
+    column.
     """
 
     core: int
@@ -119,6 +121,7 @@ class Region:
     tensor: str = ""
     low: int = 0
     high: int = 0
+    shared: bool = False
 
     @property
     def bits(self) -> int:
@@ -171,6 +174,23 @@ class Program:
                     if consumer is not None:
                         count[consumer] += 1
         return tuple(count)
+
+    @cached_property
+    def memory_bits(self) -> dict[int, int]:
+        """Core -> where its last region in its own data memory ends, in bits."""
+        ends: dict[int, int] = {}
+        for region in self.regions:
+            if not region.shared:
+                end = region.address_bits + region.bits
+                ends[region.core] = max(ends.get(region.core, 0), end)
+        return ends
+
+    def fetch_bits(self, consumer: int, burst_bits: int) -> int:
+        """Bits that one event of a consumer brings from off-core memory, in whole bursts."""
+        weights = self.consumers[consumer].weights
+        if weights == NO_REGION or not self.regions[weights].shared:
+            return 0
+        return -(-self.regions[weights].stride_bits // burst_bits) * burst_bits
 
     @cached_property
     def stage_of(self) -> tuple[int, ...]:

@@ -28,6 +28,12 @@ def verify(program: Program, chip: Chip) -> None:
             raise error(f"program {program.name}: {problem}")
 
 
+def chip_is_the_right_one(program: Program, chip: Chip) -> Iterator[str]:
+    """The program is placed on as many cores as the chip has."""
+    if program.cores != chip.cores:
+        yield f"placed on {program.cores} cores, but chip {chip.name} has {chip.cores}"
+
+
 def indices_exist(program: Program, chip: Chip) -> Iterator[str]:
     """Every index points into its table."""
     endpoints = range(program.cores + 1)
@@ -180,15 +186,23 @@ def memory_fits(program: Program, chip: Chip) -> Iterator[str]:
     by_core: dict[int, list[tuple[int, int, str]]] = defaultdict(list)
     for region in program.regions:
         by_core[region.core].append((region.address_bits, region.bits, region.name))
-    have = chip.core.data_memory_bits
     for core, regions in by_core.items():
         end, before = 0, ""
         for address, bits, name in sorted(regions):
             if address < end:
                 yield f"core {core}: {name} overlaps {before}"
             end, before = address + bits, name
-        if end > have:
-            yield f"core {core} needs {end:,} bits of data memory and has {have:,}"
+    have = chip.core.data_memory_bits
+    for core, bits in program.memory_bits.items():
+        if bits > have:
+            yield f"core {core} needs {bits:,} bits of data memory and has {have:,}"
+
+
+def fetches_have_a_channel(program: Program, chip: Chip) -> Iterator[str]:
+    """Shared regions need an off-core memory."""
+    shared = next((r for r in program.regions if r.shared), None)
+    if shared is not None and chip.memory.kind == "none":
+        yield f"{shared.name} lies in shared memory, but chip {chip.name} has none (memory.kind)"
 
 
 def slices_match_rows(program: Program, chip: Chip) -> Iterator[str]:
@@ -239,6 +253,7 @@ def no_cycle_in_a_token(program: Program, chip: Chip) -> Iterator[str]:
 
 
 RULES = (
+    chip_is_the_right_one,
     indices_exist,
     regions_are_local,
     stages_are_local,
@@ -249,6 +264,7 @@ RULES = (
     windows_are_answered,
     slices_match_rows,
     memory_fits,
+    fetches_have_a_channel,
     no_cycle_in_a_token,
 )
 """In order: later rules may rely on earlier ones."""

@@ -37,6 +37,7 @@ _CLASS_NAMES: Final = {
     "event_generator": "event gen.",
     "controller": "controller",
     "noc": "NoC",
+    "off_core_memory": "off-core",
     "leakage": "leakage",
 }
 _KIND_NAMES: Final = {
@@ -131,7 +132,8 @@ def _verdict(summary: Mapping[str, Any]) -> str:
         f"than {found['against']} (surviving MACs {times(found['mac_ratio'])})"
     )
     bits = summary.get("bits_per_byte", {})
-    paid = change(bits.get(found["label"]), bits.get(found["against"]))
+    before, after = bits.get(found["against"]), bits.get(found["label"])
+    paid = NONE if before == after else change(after, before)
     return f"{text}, for {paid} bits per byte." if paid != NONE else text + "."
 
 

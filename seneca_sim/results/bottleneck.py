@@ -36,6 +36,7 @@ class Stretch:
     npe: int
     controller: int
     blocked: int
+    starved: int
     link: int
 
 
@@ -44,10 +45,11 @@ class Bottleneck:
     """Busy shares of the time, averaged over the stretches, and what bounds the run.
 
     Attributes:
-        unit: "npe", "controller", "link", or "hand-over" where no unit is well used.
+        unit: "npe", "controller", "link", "memory", or "hand-over" where no unit is well used.
         npe: share in which the busiest core's NPEs work.
         controller: the same of the busiest controller.
         blocked: share in which the most hindered controller waits for the task FIFO.
+        starved: share in which the most starved NPEs wait for weights from off-core memory.
         link: share in which the busiest link carries flits.
         waiting_cores: share of the chip's cores that are not in the layer at work.
         stretches: what was averaged.
@@ -57,6 +59,7 @@ class Bottleneck:
     npe: float
     controller: float
     blocked: float
+    starved: float
     link: float
     waiting_cores: float
     stretches: tuple[Stretch, ...]
@@ -68,6 +71,8 @@ class Bottleneck:
             f"NPEs busy {_percent(self.npe)}, controllers {_percent(self.controller)}, "
             f"busiest link {_percent(self.link)}"
         )
+        if self.starved:
+            used += f", NPEs waiting for weights {_percent(self.starved)}"
         one = len(self.stretches) > 1
         where = "of the time in the layer at work" if one else "of the time"
         return f"{_VERDICT[self.unit]} ({used} {where}){self._parallel()}."
@@ -84,6 +89,7 @@ _VERDICT = {
     "npe": "The NPEs bound the run",
     "controller": "The controllers bound the run",
     "link": "A link of the NoC bounds the run",
+    "memory": "The off-core memory bounds the run",
     "hand-over": "No unit bounds the run, hand-overs from stage to stage do",
 }
 
@@ -106,6 +112,7 @@ def bottleneck_of(
         "npe": sum(s.npe for s in stretches) / active,
         "controller": sum(s.controller for s in stretches) / active,
         "link": sum(s.link for s in stretches) / active,
+        "memory": sum(s.starved for s in stretches) / active,
     }
     unit = max(shares, key=lambda name: shares[name])
     return Bottleneck(
@@ -113,6 +120,7 @@ def bottleneck_of(
         shares["npe"],
         shares["controller"],
         sum(s.blocked for s in stretches) / active,
+        shares["memory"],
         shares["link"],
         1 - sum(s.cores * s.active for s in stretches) / (active * chip.cores),
         stretches,
@@ -128,6 +136,7 @@ def _whole(program: Program, activity: Activity) -> Stretch:
         npe=int(activity.npe_busy.max()),
         controller=int(activity.controller_busy.max()),
         blocked=int(activity.controller_blocked.max()),
+        starved=int(activity.npe_starved.max()),
         link=int(activity.link_busy.max()),
     )
 
@@ -158,6 +167,7 @@ def _by_layer(
                 npe=max((npe[layer, core] for core in here), default=0),
                 controller=max((controller[layer, core] for core in here), default=0),
                 blocked=max(blocked, default=0),
+                starved=max((int(activity.npe_starved[core]) for core in here), default=0),
                 link=int(into[layer].max(initial=0)),
             )
         )

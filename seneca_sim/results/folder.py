@@ -80,6 +80,24 @@ def summary_text(summary: Mapping[str, Any]) -> str:
     return json.dumps(summary, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
 
 
+def check_writable(folder: str | Path) -> None:
+    """Raise InputError, before anything is computed, where a run folder could not be made."""
+    target = Path(folder).absolute()
+    if target.exists() and not target.is_dir():
+        raise InputError(f"{folder}: is a file; --out names a folder")
+    place = next(p for p in (target, *target.parents) if p.exists())
+    if not place.is_dir() or not os.access(place, os.W_OK | os.X_OK):
+        raise InputError(f"{folder}: {place} cannot be written to; give another --out")
+
+
+def _check_entries(file: Path, summary: Mapping[str, Any]) -> None:
+    for key in ("variants", "comparison"):
+        if not isinstance(summary.get(key), list):
+            raise InputError(f"{file}: no list of {key}; the file is damaged, run again")
+    if not summary["variants"]:
+        raise InputError(f"{file}: no variants; the file is damaged, run again")
+
+
 def read_summary(path: str | Path) -> dict[str, Any]:
     """Read a summary, given a run folder or the file itself.
 
@@ -96,6 +114,8 @@ def read_summary(path: str | Path) -> dict[str, Any]:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise InputError(f"{file}: not JSON: {error}") from None
+    if isinstance(summary, dict) and summary.get("schema") == SCHEMA:
+        _check_entries(file, summary)
     schema = summary.get("schema") if isinstance(summary, dict) else None
     if schema != SCHEMA:
         raise InputError(f"{file}: schema is {schema!r}, expected {SCHEMA!r}")

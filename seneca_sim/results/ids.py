@@ -21,7 +21,7 @@ from seneca_sim.program import EventStream, Program
 MODEL_VERSION: Final = 1
 """Raised with every change of the engines' rules that moves a count or a cycle."""
 
-_CORE_PRICE_ONLY = ("data_memory_bits", "instruction_memory_bits", "register_words")
+_CORE_PRICE_ONLY = ("data_memory_bits", "instruction_memory_bits", "register_words", "gating")
 
 
 def canonical_json(value: Any) -> str:
@@ -36,7 +36,9 @@ def digest(value: Any) -> str:
 
 def content_hash(program: Program) -> str:
     """SHA-256 over everything in a program."""
-    return digest(asdict(program))
+    content = asdict(program)
+    del content["name"]
+    return digest(content)
 
 
 def activity_id(
@@ -65,7 +67,15 @@ def run_id(activity: str, loaded: LoadedChip, table: EnergyTable) -> str:
         for op, row in table.rows.items()
     }
     marks = {path: str(mark) for path, mark in loaded.marks.items()}
-    return digest({"activity": activity, "chip": chip, "marks": marks, "energy": rows})
+    return digest(
+        {
+            "activity": activity,
+            "chip": chip,
+            "marks": marks,
+            "energy": rows,
+            "voltage_mv": table.voltage_mv,
+        }
+    )
 
 
 def group_id(members: Iterable[tuple[str, str]]) -> str:
@@ -76,7 +86,12 @@ def group_id(members: Iterable[tuple[str, str]]) -> str:
 def _cycle_fields(chip: Chip) -> dict[str, Any]:
     """A chip without its name and without what only leaks or turns cycles into seconds."""
     fields = asdict(chip)
-    del fields["name"], fields["clock_hz"]
+    for name in ("name", "clock_hz", "voltage_mv"):
+        del fields[name]
+    del fields["memory"]
+    if chip.memory.kind != "none":
+        fields["memory"] = asdict(chip.memory) | {"latency_ps": 0}
+        fields["memory"]["latency_cycles"] = chip.memory_latency_cycles
     for name in _CORE_PRICE_ONLY:
         del fields["core"][name]
     return fields

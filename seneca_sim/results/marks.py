@@ -35,7 +35,10 @@ def count_mark(op: str, loaded: LoadedChip, kernel: Mark) -> Mark:
         return _chip_mark(loaded, "core.controller.")
     if family == "noc":
         return _chip_mark(loaded, "noc.")
-    if family in ("dm", "leak"):  # our reading of the output buffer; cycles rest on assumptions
+    if family == "mem":
+        return _chip_mark(loaded, "memory.burst")
+    # Our reading of the output buffer; cycles, and so leakage, rest on assumptions.
+    if family in ("dm", "leak", "idle"):
         return Mark.ASSUMED
     return STRENGTH[0]
 

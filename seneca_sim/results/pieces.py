@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from seneca_sim.chip import Chip
 from seneca_sim.config import Mark
 from seneca_sim.cost.kernel import load_kernel
-from seneca_sim.cost.ops import NPE_OPS
+from seneca_sim.cost.ops import NPE_OPS, OP_INDEX
 from seneca_sim.engine.activity import Activity
 from seneca_sim.errors import InternalError
 from seneca_sim.program import Program
@@ -25,7 +25,10 @@ from seneca_sim.results.kinds import HOST, kernel_kind, sending_kind, site_kinds
 Ints = NDArray[np.int64]
 HOST_LAYER = -1
 """`Piece.layer` of what the host sends."""
-_NPE = len(NPE_OPS)
+_COMPUTING = tuple(range(len(NPE_OPS)))
+# Weights that are fetched, and written to the core's own memory, belong to applying them.
+_FETCHING = ("mem.hbm_bit", "mem.stt_mram_bit", "mem.lpddr_bit", "dm.write_word")
+_WEIGHTS = (*_COMPUTING, *(OP_INDEX[op] for op in _FETCHING))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,7 +67,7 @@ def _consumers(chip: Chip, program: Program, activity: Activity) -> Iterator[Pie
     of_site = site_kinds(program)
     for item, consumer in enumerate(program.consumers):
         layer = program.sites[consumer.site].layer
-        computing, taking = _split(activity.item_ops[item])
+        computing, taking = _split(activity.item_ops[item], _WEIGHTS)
         if consumer.kernel:
             mark = Mark(load_kernel(consumer.kernel, chip.core.npes).mark)
             cycles = int(activity.item_npe_cycles[item])
@@ -96,12 +99,12 @@ def _host(program: Program, activity: Activity) -> Iterator[Piece]:
     yield Piece(item, program.host, HOST_LAYER, HOST, Mark.PUBLISHED, activity.item_ops[item])
 
 
-def _split(counts: Ints) -> tuple[Ints, Ints]:
-    """Counts of NPE instructions, and all others."""
-    computing, rest = counts.copy(), counts.copy()
-    computing[_NPE:] = 0
-    rest[:_NPE] = 0
-    return computing, rest
+def _split(counts: Ints, computing: tuple[int, ...] = _COMPUTING) -> tuple[Ints, Ints]:
+    """Counts of computing (NPE instructions), and all others."""
+    mine, rest = np.zeros_like(counts), counts.copy()
+    mine[list(computing)] = counts[list(computing)]
+    rest[list(computing)] = 0
+    return mine, rest
 
 
 def _check(pieces: tuple[Piece, ...], program: Program, activity: Activity) -> None:

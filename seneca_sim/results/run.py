@@ -20,7 +20,14 @@ from seneca_sim.results.kinds import DENSE_KINDS, KINDS
 from seneca_sim.results.marks import STRENGTH
 from seneca_sim.results.pieces import HOST_LAYER, pieces_of
 from seneca_sim.results.terms import terms_of
-from seneca_sim.results.tokens import LEAKS, Peak, Tokens, peak_of, percentile, tokens_of
+from seneca_sim.results.tokens import (
+    Peak,
+    Tokens,
+    background_counts,
+    peak_of,
+    percentile,
+    tokens_of,
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -178,7 +185,8 @@ def price_run(
     check_activity(chip, program, stream, activity)
     pieces = pieces_of(chip, program, activity)
     counts = dict(zip(OPS, total_counts(pieces).tolist(), strict=True))
-    counts |= dict.fromkeys(LEAKS, chip.cores * activity.cycles)
+    background = background_counts(chip, program, activity)
+    counts |= background
     terms = terms_of(counts, table, chip)
     book = Book(loaded, pieces, terms)
     tokens = tokens_of(terms, activity, mode)
@@ -196,7 +204,7 @@ def price_run(
         activity=activity,
         book=book,
         tokens=tokens,
-        peak=peak_of(activity, table, chip),
+        peak=peak_of(activity, table, chip, background),
         bottleneck=bottleneck_of(chip, program, stream, activity, pieces, mode),
     )
 

@@ -15,6 +15,7 @@ from seneca_sim.engine.activity import PACKET_FIELDS
 from seneca_sim.results.run import RunResult
 from seneca_sim.results.sparsity import events_sent, site_sparsity
 from seneca_sim.results.terms import apportion
+from seneca_sim.results.tokens import used_cores
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -150,8 +151,11 @@ def cores_table(result: RunResult) -> pd.DataFrame:
     activity, chip = result.activity, result.chip
     memory = [0] * chip.cores
     for region in result.program.regions:
-        memory[region.core] += region.bits
-    leakage = apportion(result.book.leakage_fj, [1] * chip.cores)
+        memory[region.core] += 0 if region.shared else region.bits
+    used = used_cores(result.program)
+    gated = chip.core.gating == "power"
+    weights = [int(not gated or core in used) for core in range(chip.cores)]
+    leakage = apportion(result.book.leakage_fj, weights)
     rows = []
     for core in range(chip.cores):
         npe, busy = int(activity.npe_busy[core]), int(activity.controller_busy[core])

@@ -14,9 +14,27 @@ from seneca_sim.chip import Chip
 from seneca_sim.cost.energy import EnergyTable
 from seneca_sim.cost.ops import OP_INDEX, OPS
 from seneca_sim.engine.activity import Activity, Ints
+from seneca_sim.program import Program
 from seneca_sim.results.terms import Term, apportion
 
 LEAKS = ("leak.sram", "leak.registers")
+IDLE = "idle.clock"
+
+
+def background_counts(chip: Chip, program: Program, activity: Activity) -> dict[str, int]:
+    """Core-cycles that leak, and idle ones whose clock tree runs (S20); nobody counts them."""
+    leaking = chip.cores
+    if chip.core.gating == "power":
+        leaking = len(used_cores(program))
+    counts = dict.fromkeys(LEAKS, leaking * activity.cycles)
+    if chip.core.gating == "none":
+        counts[IDLE] = chip.cores * activity.cycles - int(activity.core_active.sum())
+    return counts
+
+
+def used_cores(program: Program) -> set[int]:
+    """Cores that hold a part of the program."""
+    return {stage.core for stage in program.stages}
 
 
 @dataclass(frozen=True)
@@ -85,8 +103,10 @@ class Peak:
         return float(Fraction(self.energy_fj * clock_hz, self.width_cycles * 10**15))
 
 
-def peak_of(activity: Activity, table: EnergyTable, chip: Chip) -> Peak:
-    """Find the window of the highest power.
+def peak_of(
+    activity: Activity, table: EnergyTable, chip: Chip, background: Mapping[str, int]
+) -> Peak:
+    """Find the window of the highest power; `background` goes on evenly all the time.
 
     All windows count with their full width, the last one too, so that a short rest at the end
     makes no peak; a run shorter than one window is its own window.
@@ -96,10 +116,11 @@ def peak_of(activity: Activity, table: EnergyTable, chip: Chip) -> Peak:
     prices = {
         op: table.row(op, chip).total if counts[index] else Fraction(0)
         for op, index in OP_INDEX.items()
-        if op not in LEAKS
+        if op not in background
     }
-    leak = sum((table.row(op, chip).total for op in LEAKS), Fraction(0)) * chip.cores * width
-    return Peak(round(_highest(activity.window_ops, prices) + leak), width)
+    always = sum((table.row(op, chip).total * n for op, n in background.items()), Fraction(0))
+    share = Fraction(width, max(1, activity.cycles))
+    return Peak(round(_highest(activity.window_ops, prices) + always * share), width)
 
 
 def _highest(window_ops: Ints, prices: Mapping[str, Fraction]) -> Fraction:

@@ -8,21 +8,25 @@ from __future__ import annotations
 import numpy as np
 
 from seneca_sim.chip import Chip
-from seneca_sim.chip.mesh import links, multicast_tree
+from seneca_sim.chip.mesh import Hop, crosses_boundary, links, multicast_tree, xy_path
 from seneca_sim.cost.timing import packet_flits, serialisation_cycles
 from seneca_sim.engine.activity import Ints
 from seneca_sim.program import EventStream, Program
 
 
-def route_loads(chip: Chip, program: Program, stream: EventStream) -> tuple[Ints, Ints]:
-    """Flits and link cycles, [routes] each, over all tokens of one crossing of a link."""
+def route_packets(chip: Chip, stream: EventStream) -> Ints:
+    """Packets of each size in events, [routes, sizes], over all tokens."""
     size = chip.noc.packet_events
-    flits_of, cycles_of = _packet_costs(chip)
-    full = np.maximum(stream.counts - 1, 0) // size  # full packets before the last one
-    last = stream.counts - full * size
-    flits = full * flits_of[size] + flits_of[last]
-    cycles = full * cycles_of[size] + cycles_of[last]
-    return flits.sum(axis=1), cycles.sum(axis=1)
+    counts = stream.counts
+    found = np.zeros((counts.shape[0], size + 1), np.int64)
+    routes = np.arange(counts.shape[0])
+    for events in counts.T:
+        full = np.maximum(events - 1, 0) // size  # full packets before the last one
+        found[routes, size] += full
+        found[routes, events - full * size] += 1
+        if chip.core.completion == "announce":
+            found[routes, 0] += events > 0
+    return found
 
 
 def link_loads(chip: Chip, program: Program, stream: EventStream) -> tuple[Ints, Ints]:
@@ -31,27 +35,40 @@ def link_loads(chip: Chip, program: Program, stream: EventStream) -> tuple[Ints,
     The last row of the cycles is what goes to the host and what credits take.
     """
     number = {link: index for index, link in enumerate(links(chip))}
+    far = np.array([crosses_boundary(chip, link) for link in number])
     layers = 1 + max((site.layer for site in program.sites), default=0)
     flits = np.zeros(len(number), np.int64)
     cycles = np.zeros((layers + 1, len(number)), np.int64)
-    route_flits, route_cycles = route_loads(chip, program, stream)
+    packets = route_packets(chip, stream)
+    near, across = (_cycles(chip, bits) for bits in (chip.noc.link_bits, chip.boundary.link_bits))
     for index, route in enumerate(program.routes):
         targets = program.destinations(index)
-        tree = multicast_tree(chip, route.source, targets)
-        crossed = [number[node, port] for node, ports in tree.items() for port in ports]
+        crossed = np.array([number[hop] for hop in _crossings(chip, route.source, targets)])
         site = program.sites[route.site]
         apart = site.kind == "credit" or program.host in targets
-        flits[crossed] += route_flits[index]
-        cycles[layers if apart else site.layer, crossed] += route_cycles[index]
+        busy = np.where(far[crossed], packets[index] @ across, packets[index] @ near)
+        np.add.at(flits, crossed, packets[index] @ _flits(chip))
+        np.add.at(cycles[layers if apart else site.layer], crossed, busy)
     return flits, cycles
 
 
-def _packet_costs(chip: Chip) -> tuple[Ints, Ints]:
-    """Flits and link cycles of a packet of 0, 1, 2 … events."""
+def _crossings(chip: Chip, source: int, targets: tuple[int, ...]) -> list[Hop]:
+    """The router outputs that a packet of a route crosses: its tree, or each way by itself."""
+    if chip.noc.multicast == "unicast":
+        return [hop for target in targets for hop in xy_path(chip, source, target)]
+    tree = multicast_tree(chip, source, targets)
+    return [(node, port) for node, ports in tree.items() for port in ports]
+
+
+def _flits(chip: Chip) -> Ints:
+    """Flits of a packet of 0, 1, 2 … events."""
     noc = chip.noc
-    flits = [
-        packet_flits(events, noc.header_flits, noc.event_flits)
-        for events in range(noc.packet_events + 1)
-    ]
-    cycles = [serialisation_cycles(n, noc.flit_bits, noc.link_bits) for n in flits]
-    return np.array(flits, np.int64), np.array(cycles, np.int64)
+    sizes = range(noc.packet_events + 1)
+    return np.array([packet_flits(n, noc.header_flits, noc.event_flits) for n in sizes], np.int64)
+
+
+def _cycles(chip: Chip, link_bits: int) -> Ints:
+    """Cycles on a link of a packet of 0, 1, 2 … events."""
+    flits = _flits(chip).tolist()
+    cycles = [serialisation_cycles(n, chip.noc.flit_bits, link_bits) for n in flits]
+    return np.array(cycles, np.int64)

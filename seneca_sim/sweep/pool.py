@@ -5,10 +5,13 @@ from __future__ import annotations
 import ctypes
 import multiprocessing
 import os
-from collections.abc import Callable, Sequence
+import signal
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.sharedctypes import SynchronizedArray
+from typing import Any
 
 from seneca_sim.chip import Chip
 from seneca_sim.engine.activity import Activity, Mode
@@ -45,14 +48,51 @@ def simulate_many(
     workers = min(len(runs), processes or os.cpu_count() or 1)
     if workers < 2:
         return _one_by_one(runs, total, progress)
-    # Spawned, not forked: torch's and numpy's threads do not survive a fork.
-    context = multiprocessing.get_context("spawn")
-    done = context.Array(ctypes.c_int64, len(runs))
+    done = _CONTEXT.Array(ctypes.c_int64, len(runs))
     order = sorted(range(len(runs)), key=lambda i: -int(runs[i].stream.counts.sum()))
-    with ProcessPoolExecutor(workers, context, _start_worker, (done,)) as pool:
-        futures = {i: pool.submit(_simulate, runs[i], i) for i in order}
+    with worker_pool(workers, _start_worker, (done,)) as pool:
+        with deaf_to_interrupts():
+            futures = {i: pool.submit(_simulate, runs[i], i) for i in order}
         _watch(list(futures.values()), done, total, progress)
         return [futures[i].result() for i in range(len(runs))]
+
+
+# Spawned, not forked: torch's and numpy's threads do not survive a fork.
+_CONTEXT = multiprocessing.get_context("spawn")
+
+
+@contextmanager
+def worker_pool(
+    workers: int, initializer: Callable[..., None] | None = None, arguments: tuple[Any, ...] = ()
+) -> Iterator[ProcessPoolExecutor]:
+    """A pool of processes that ends with the block: at once if the block fails or is interrupted.
+
+    Submit work under `deaf_to_interrupts`.
+    """
+    others = set(multiprocessing.active_children())
+    with ProcessPoolExecutor(workers, _CONTEXT, initializer, arguments) as pool:
+        try:
+            yield pool
+        except BaseException:  # Ctrl-C, or a run that failed: nobody wants the others any more
+            for worker in set(multiprocessing.active_children()) - others:
+                worker.kill()
+            raise
+
+
+@contextmanager
+def deaf_to_interrupts() -> Iterator[None]:
+    """Hold Ctrl-C back: processes started in here never see it, this one sees it afterwards.
+
+    A worker that dies of it while it holds the lock of the pool's queue would block all others.
+    """
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _one_by_one(

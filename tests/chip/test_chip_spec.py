@@ -3,7 +3,15 @@ from collections.abc import Callable
 
 import pytest
 
-from seneca_sim.chip import Chip, ControllerSpec, CoreSpec, HostSpec, NocSpec
+from seneca_sim.chip import (
+    BoundarySpec,
+    Chip,
+    ControllerSpec,
+    CoreSpec,
+    HostSpec,
+    MemorySpec,
+    NocSpec,
+)
 from seneca_sim.errors import InputError
 
 
@@ -26,6 +34,16 @@ def test_nodes_count_along_rows() -> None:
     [
         (lambda: CoreSpec(npes=0), "core.npes", "0 is too small: at least 1"),
         (lambda: CoreSpec(npes=-1), "core.npes", "-1 is too small"),
+        (lambda: CoreSpec(npes=7), "core.npes", "7 is no power of two"),
+        (lambda: CoreSpec(npes=16), "core.line_bits", "128 b cannot feed 16 NPEs in one access"),
+        (lambda: NocSpec(topology="ring"), "noc.topology", "'ring' is unknown: expected mesh or"),
+        (
+            lambda: Chip("x", noc=NocSpec(topology="torus")),
+            "noc.buffer_flits",
+            "18 flits are too few: a torus is entered with a bubble",
+        ),
+        (lambda: MemorySpec(kind="dram"), "memory.kind", "'dram' is unknown: expected none or"),
+        (lambda: BoundarySpec(hop_cycles=0), "boundary.hop_cycles", "0 is too small"),
         (lambda: CoreSpec(npes=8.0), "core.npes", "8.0 is not a whole number"),  # type: ignore[arg-type]
         (lambda: CoreSpec(npes=True), "core.npes", "True is not a whole number"),
         (lambda: CoreSpec(npes=2**41), "core.npes", "is too large"),
@@ -69,6 +87,12 @@ def test_limits_themselves_are_allowed() -> None:
 
 
 def test_a_chip_is_a_value() -> None:
-    chip = Chip("x", columns=2, noc=NocSpec(hop_cycles=3))
+    chip = Chip(
+        "x",
+        columns=2,
+        noc=NocSpec(hop_cycles=3, topology="torus", buffer_flits=34),
+        boundary=BoundarySpec(tile_columns=1),
+        memory=MemorySpec(kind="hbm"),
+    )
     assert eval(repr(chip)) == chip
     assert hash(chip) == hash(eval(repr(chip)))

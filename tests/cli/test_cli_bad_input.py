@@ -1,5 +1,6 @@
 """Bad input: one clear line, the right exit code, nothing half-written."""
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -158,3 +159,64 @@ def test_a_finding_is_exit_code_1(call: Call, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(main_module.cli, "main", stuck)
     assert call("run") == (1, "", "seneca-sim: deadlock in cycle 7\n")
+
+
+def test_a_gap_between_blocks(call: Call, tmp_path: Path) -> None:
+    def far(weights: dict[str, "object"]) -> None:
+        weights["blocks.99999999999.ln1.weight"] = weights["ln_out.weight"].clone()  # type: ignore[attr-defined]
+
+    _refused(
+        call, tmp_path, "run", _save(tmp_path / "m.safetensors", far), *SHORT,
+        words=("block 99999999999", "no block 2"),
+    )  # fmt: skip
+
+
+def _hf_folder(path: Path, **config: object) -> Path:
+    transformers = pytest.importorskip("transformers")
+    model = transformers.RwkvForCausalLM(
+        transformers.RwkvConfig(
+            vocab_size=256, context_length=64, hidden_size=32, num_hidden_layers=2,
+            attention_hidden_size=32, intermediate_size=64, rescale_every=0,
+        )
+    )  # fmt: skip
+    model.save_pretrained(path)
+    told = json.loads((path / "config.json").read_text())
+    (path / "config.json").write_text(json.dumps(told | config))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("config", "words"),
+    [
+        ({"layer_norm_epsilon": 1e-3}, ("layer_norm_epsilon is 0.001",)),
+        ({"hidden_size": 64}, ("hidden_size is 64; the model has 32",)),
+        ({"rescale_every": 1}, ("rescale_every is 1", "--rescaled undo or --rescaled keep")),
+    ],
+)
+def test_a_folder_whose_config_says_something_else(
+    call: Call, tmp_path: Path, text: Path, config: dict[str, object], words: tuple[str, ...]
+) -> None:
+    folder = _hf_folder(tmp_path / "hf", **config)
+    _refused(call, tmp_path, "run", folder, "--text", text, *SHORT, words=words)
+    if "rescale_every" in config:
+        kept = call("run", folder, "--text", text, *SHORT, "--rescaled", "keep", "--no-accuracy")
+        assert kept.code == 0, kept.err
+
+
+def test_an_energy_beyond_reason(call: Call, tmp_path: Path) -> None:
+    for value in ("1e30 J", "2 mJ"):
+        setting = f"energy.npe.add.npe={value}"
+        _refused(call, tmp_path, "run", "--set", setting, words=("npe.add.npe", "too large"))
+
+
+def test_a_program_for_another_chip(call: Call, tmp_path: Path, tiny: Path) -> None:
+    assert call("compile", tiny, "-o", "p.json").code == 0
+    words = ("placed on 64 cores, but chip seneca-4x4 has 16",)
+    _refused(call, tmp_path, "check", "--program", "p.json", "--chip", "seneca-4x4", words=words)
+
+
+def test_a_damaged_summary(call: Call, tmp_path: Path) -> None:
+    (tmp_path / "r").mkdir()
+    for damage in ('"variants": []', '"variants": [1]'):
+        (tmp_path / "r" / "summary.json").write_text(f'{{"schema": "seneca-summary/1", {damage}}}')
+        _refused(call, tmp_path, "report", "r", words=("summary.json", "damaged"))

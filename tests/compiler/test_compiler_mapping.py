@@ -113,7 +113,7 @@ def test_the_fullest_core(data: st.DataObject) -> None:
     npes, line = data.draw(st.sampled_from((4, 8, 16))), data.draw(st.sampled_from((64, 128, 256)))
     width, ffn, vocab = (data.draw(st.integers(1, 300)) for _ in range(3))
     graph = rwkv4_graph("r", {"layers": 2, "width": width, "ffn": ffn, "vocab": vocab})
-    chip = make_chip(4, 4, npes=npes, line_bits=line)
+    chip = make_chip(4, 4, npes=npes, line_bits=max(line, 16 * npes))
     parts = data.draw(st.integers(1, min(12, max(1, width // npes))))
     for layer in graph.layers:
         cores = tuple(range(parts))

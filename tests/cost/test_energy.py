@@ -84,7 +84,7 @@ def test_leakage_of_a_core_in_a_cycle() -> None:
 
 
 def test_lanes_multiply_npes_and_memory_but_not_the_loop_buffer() -> None:
-    wide = Chip("wide", core=CoreSpec(npes=16))
+    wide = Chip("wide", core=CoreSpec(npes=16, line_bits=256))
     assert total("npe.mld", wide) == 16 * (600 + 2900) + 1600
     assert total("npe.evc", wide) == 16 * 400 + 500 + 600
 
@@ -137,7 +137,8 @@ def test_the_table_has_a_row_for_every_op_in_known_classes() -> None:
     for op in OPS:
         row = TABLE.row(op, CHIP)
         assert set(row.parts) <= set(CLASSES)
-        assert row.source.startswith("T23 table")
+        if row.mark in ("published", "second-hand", "derived"):
+            assert row.source.startswith("T23 table")
     assert TABLE.rows["noc.flit_hop"].mark == "assumed"
 
 

@@ -138,11 +138,11 @@ def test_relu2_fire():
 
 def test_token_shift_mixes_then_saves():
     x, p, mu = np.full((1, 8), 2.0), np.full((1, 8), -2.0), np.arange(8.0).reshape(1, 8) / 8
-    memory = {"xhat": x, "prev": p, "mu": mu, "threshold": 1.0}
+    memory = {"x": x, "prev": p, "mu": mu, "threshold": 1.0}
     run = run_kernel(load_kernel("token_shift_mix"), memory, 1)
     assert run.events[0].values.tolist() == [-2, -1.5, -1, -0.5, 0, 0.5, 1, 1.5]
     assert run.events[0].fired.tolist() == [True, True] + [False] * 5 + [True]
-    run = run_kernel(load_kernel("token_shift_save"), {"xhat": x, "prev": p}, 1)
+    run = run_kernel(load_kernel("token_shift_save"), {"x": x, "prev": p}, 1)
     assert (run.value("prev") == 2).all()
 
 
@@ -156,11 +156,11 @@ def test_residual_add_resets_the_accumulator():
 def test_gate_residual():
     rng = np.random.default_rng(0)
     x, r, v = (round_bf16(rng.normal(size=(4, 8)) * s) for s in (1, 3, 1))
-    run = run_kernel(load_kernel("gate_residual"), {"x": x, "receptance": r, "value": v}, 4)
+    run = run_kernel(load_kernel("gate_residual"), {"x": x, "r": r, "v": v}, 4)
     wanted = x + v / (1 + np.exp(-r.astype(np.float64)))
     np.testing.assert_allclose(run.value("x"), wanted, atol=0.02)
-    assert not run.value("receptance").any()
-    assert not run.value("value").any()
+    assert not run.value("r").any()
+    assert not run.value("v").any()
 
 
 def test_missing_input_register():

@@ -7,6 +7,7 @@ from builders import Builder, chain, link_index, log, make_chip, stream_of, time
 
 from seneca_sim.chip import Chip
 from seneca_sim.chip.mesh import EAST, LOCAL, xy_path
+from seneca_sim.cost.ops import OP_INDEX
 from seneca_sim.engine.reference import simulate
 from seneca_sim.program import HOST_STAGE, Program
 
@@ -132,7 +133,7 @@ def test_own_core_and_others() -> None:
     # 4 flits over LOCAL of 0, EAST of 0, SOUTH of 1, LOCAL of 3: 16 flit-hops for stage 0.
     stage_item = len(activity.item_ops) - 1 - 3
     assert activity.item_events_out[stage_item] == 3
-    assert activity.item_ops[stage_item, -3] == 16
+    assert activity.item_ops[stage_item, OP_INDEX["noc.flit_hop"]] == 16
 
 
 def tour(cores: int) -> list[int]:

@@ -9,6 +9,7 @@ import pytest
 
 from seneca_sim.errors import InputError
 from seneca_sim.functional import MemoryImage
+from seneca_sim.functional.parameters import CONSTANTS
 from seneca_sim.program import Program, Region, Stage, Step
 
 
@@ -91,7 +92,8 @@ def test_words_may_overlap_where_a_program_is_wrong():
         (
             {"tensor": "half:t"},
             {"t": MATRIX[:2]},
-            "region w: unknown transform in 'half:t'; expected one of wkv_decay, wkv_shift",
+            "region w: unknown transform in 'half:t'; expected one of wkv_decay, wkv_shift, "
+            "padding, inverse, shares, threshold",
         ),
         (
             {"word_bits": 4},
@@ -155,6 +157,8 @@ def test_every_weight_is_in_exactly_one_place(case):
         float(image.table(r).astype(np.float64).sum()) for r in case.program.regions if r.tensor
     )
     plain = {r.tensor for r in case.program.regions if r.tensor and ":" not in r.tensor}
+    constants = [r for r in case.program.regions if r.tensor.partition(":")[0] in CONSTANTS]
+    fixed = sum(float(image.table(r).astype(np.float64).sum()) for r in constants)
     assert plain == {n for n in case.weights if not n.endswith("time_decay")} - {"emb.weight"}
     exact = sum(float(case.weights[name].astype(np.float64).sum()) for name in plain)
     made = sum(
@@ -162,4 +166,4 @@ def test_every_weight_is_in_exactly_one_place(case):
         for n in ("decay", "shift")
     )
     assert total == pytest.approx(parts, abs=1e-9)
-    assert total == pytest.approx(exact + made, abs=1e-6)
+    assert total == pytest.approx(exact + made + fixed, abs=1e-6)

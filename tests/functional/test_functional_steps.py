@@ -16,6 +16,9 @@ def random(seed, *shape):
     return np.random.default_rng(seed).standard_normal(shape).astype(np.float32)
 
 
+UNUSED = np.full(1, np.nan, np.float32)  # an operand that only BF16 needs
+
+
 def zeros(*shape):
     return np.zeros(shape, np.float32)
 
@@ -31,12 +34,16 @@ def test_moments_of_slices_make_up_a_layer_norm(sizes, offset):
     """Chan's combination, of slices of different sizes and far from 0."""
     x = random(1, sum(sizes)) + np.float32(offset)
     gamma, beta, y, stat = random(2, x.size), random(3, x.size), zeros(x.size), zeros(2)
-    partials, at = zeros(2 * len(sizes)), 0
+    partials, at = zeros(2, len(sizes)), 0
     for i, size in enumerate(sizes):
-        steps.ln_stats(x[at : at + size], partials[2 * i : 2 * i + 2])
+        one = zeros(2)
+        inverse = np.float32([1 / size if size else 0])
+        steps.ln_stats(x[at : at + size], UNUSED, inverse, UNUSED, one)
+        partials[:, i] = one
         at += size
-    steps.ln_combine(partials, stat, np.array(sizes, np.float32))
-    steps.ln_apply(x, stat, gamma, beta, y)
+    share, inverse = np.float32(sizes) / np.float32(x.size), np.float32([1 / x.size])
+    steps.ln_combine(partials, share, inverse, UNUSED, stat)
+    steps.ln_apply(stat, x, gamma, beta, y)
     tensors = [torch.from_numpy(a).double() for a in (x, gamma, beta)]
     expected = torch.layer_norm(tensors[0], (x.size,), *tensors[1:], 1e-5).numpy()
     assert np.abs(y - expected).max() <= (1e-6 if not offset else 1e-4) * np.abs(expected).max()
@@ -44,17 +51,18 @@ def test_moments_of_slices_make_up_a_layer_norm(sizes, offset):
 
 def test_moments_by_hand():
     out = zeros(2)
-    steps.ln_stats(np.array([1, 3], np.float32), out)
+    steps.ln_stats(np.float32([1, 3]), UNUSED, np.float32([0.5]), UNUSED, out)
     assert out.tolist() == [2, 2]
     # {1, 3} and {5}: mean 3, variance (4 + 0 + 4) / 3.
-    steps.ln_combine(np.array([2, 2, 5, 0], np.float32), out, np.array([2, 1], np.float32))
+    partials, share = np.float32([[2, 5], [2, 0]]), np.float32([2 / 3, 1 / 3])
+    steps.ln_combine(partials, share, np.float32([1 / 3]), UNUSED, out)
     assert out == pytest.approx([3, (8 / 3 + 1e-5) ** -0.5], rel=1e-6)
 
 
 def test_token_shift_by_hand():
     x, prev, mu = (np.array(v, np.float32) for v in ([1, 2], [5, 6], [0.25, 1]))
     out = zeros(2)
-    steps.token_shift_mix(x, prev, mu, out)
+    steps.token_shift_mix(UNUSED, x, prev, mu, out)
     assert out.tolist() == [4, 2]
     steps.token_shift_save(x, prev)
     assert prev.tolist() == [1, 2]
@@ -62,7 +70,7 @@ def test_token_shift_by_hand():
 
 def test_accumulators_are_empty_after_use():
     acc, x, out = np.array([-2, 3], np.float32), zeros(2), zeros(2)
-    steps.relu2_fire(acc, out)
+    steps.relu2_fire(UNUSED, acc, out)
     assert (out.tolist(), acc.tolist()) == ([0, 9], [0, 0])
     acc[:] = 4
     steps.residual_add(x, acc)
@@ -101,7 +109,7 @@ def test_wkv_follows_torch_over_many_tokens(width):
     gate = torch.sigmoid(torch.from_numpy(r)).numpy()
     for t in range(tokens):
         rr, kk, vv = r[t].copy(), k[t].copy(), v[t].copy()
-        steps.wkv(rr, kk, vv, first, decay, shift, aa, bb, pp, out)
+        steps.wkv(UNUSED, rr, kk, vv, first, decay, shift, aa, bb, pp, out)
         reference = gate[t] * expected[0, t].numpy()
         assert np.abs(out - reference).max() <= 3e-6 * np.abs(reference).max()
         assert not np.concatenate((rr, kk, vv)).any()
@@ -132,5 +140,5 @@ def test_a_decay_faster_than_any_number_forgets():
     decay, shift = (TRANSFORMS[f"wkv_{name}"][1](time_decay) for name in ("decay", "shift"))
     assert (decay[0], shift[0]) == (-1, -32)
     aa, bb, pp, out = (np.array([x], np.float32) for x in (7, 3, 2, 0))
-    steps.wkv(zeros(1), zeros(1), zeros(1) + 5, zeros(1), decay, shift, aa, bb, pp, out)
+    steps.wkv(UNUSED, zeros(1), zeros(1), zeros(1) + 5, zeros(1), decay, shift, aa, bb, pp, out)
     assert (aa[0], bb[0], pp[0]) == (5, 1, 0)

@@ -194,6 +194,11 @@ BROKEN: list[tuple[str, Callable[[Program], Program], str]] = [
         "mid on core 1 runs over 0 rows; 8 neurons need 1",
     ),
     (
+        "chip_is_the_right_one",
+        lambda p: replace(p, cores=9),
+        f"placed on 9 cores, but chip test has {CHIP.cores}",
+    ),
+    (
         "memory_fits",
         lambda p: put(p, "regions", region(p, "acc:mid"), address_bits=128),
         "core 1: acc:mid overlaps weight:mid",
@@ -202,6 +207,11 @@ BROKEN: list[tuple[str, Callable[[Program], Program], str]] = [
         "memory_fits",
         lambda p: put(p, "regions", region(p, "acc:mid"), address_bits=2**21 - 64),
         "core 1 needs 2,097,216 bits of data memory and has 2,097,152",
+    ),
+    (
+        "fetches_have_a_channel",
+        lambda p: put(p, "regions", region(p, "weight:mid"), shared=True),
+        "weight:mid lies in shared memory, but chip test has none (memory.kind)",
     ),
     ("no_cycle_in_a_token", lambda _: cyclic(), "stage first on core 0 waits for itself"),
 ]

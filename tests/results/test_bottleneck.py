@@ -43,7 +43,7 @@ def test_tiny_run_by_hand() -> None:
 
 
 def found(unit: str = "npe", **shares: float) -> Bottleneck:
-    base = Bottleneck(unit, 0.94, 0.63, 0.2, 0.06, 0.87, tiny().bottleneck.stretches)
+    base = Bottleneck(unit, 0.94, 0.63, 0.2, 0.0, 0.06, 0.87, tiny().bottleneck.stretches)
     return replace(base, **shares)  # type: ignore[arg-type]
 
 

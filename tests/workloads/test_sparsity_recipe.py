@@ -119,7 +119,7 @@ def test_files_that_are_no_recipes(text: str) -> None:
 
 
 def test_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"r\.yaml: cannot be read \(FileNotFoundError\)$"):
+    with pytest.raises(InputError, match=r"r\.yaml: cannot be read \(No such file or directory\)$"):
         read_recipe(tmp_path / "r.yaml")
 
 

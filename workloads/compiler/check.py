@@ -6,7 +6,7 @@ events are delivered, so each site is checked by itself. Needs Numba, not torch.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,8 @@ from numpy.typing import NDArray
 
 from seneca_sim.errors import InputError
 from seneca_sim.functional import MemoryImage, run_values
+from seneca_sim.functional.parameters import chip_state
+from seneca_sim.functional.precision import Precision
 from seneca_sim.program import Program, Site
 from workloads.compiler.stream import check_shape
 from workloads.traces import ActivationTrace
@@ -112,8 +114,45 @@ def verdict(checks: Sequence[SiteCheck]) -> Verdict:
     return Verdict(len(checks), failed, worst, sum(check.mask_differences for check in checks))
 
 
+def run_tokens(
+    program: Program,
+    weights: Mapping[str, Floats],
+    tokens: Sequence[int],
+    *,
+    thresholds: Mapping[str, float] | None = None,
+    precision: Precision = "fp32",
+) -> Iterator[dict[str, Floats]]:
+    """Run a program on its own from the empty state; yields the vectors of every site by token.
+
+    Args:
+        program: what the compiler made for the model.
+        weights: the model's tensors, fp32, BlinkDL names.
+        tokens: numbers in the vocabulary.
+        thresholds: T by sparse site.
+        precision: "bf16" for the chip's own.
+    """
+    image = MemoryImage.load(program, weights, precision)
+    if precision == "fp32":  # at bf16 an empty state is 0
+        layers = dict(program.shape)["layers"], dict(program.shape)["width"]
+        image.set_layers(program, "pp", np.full(layers, -1e30, np.float32))
+    rows: Floats = weights["emb.weight"][np.asarray(tokens)]
+    return run_values(program, image, {"emb": rows}, thresholds=thresholds)
+
+
+def bits_per_token(logits: Floats, tokens: Sequence[int]) -> float:
+    """Mean code length of tokens[1:] under the logits [tokens, vocabulary] after each before it."""
+    wide = logits[: len(tokens) - 1].astype(np.float64)
+    top = wide.max(axis=1)
+    total = top + np.log(np.exp(wide - top[:, None]).sum(axis=1))
+    chosen = wide[np.arange(len(wide)), np.asarray(tokens)[1:]]
+    return float((total - chosen).mean() / np.log(2))
+
+
 def load_image(
-    program: Program, trace: ActivationTrace, weights: Mapping[str, Floats]
+    program: Program,
+    trace: ActivationTrace,
+    weights: Mapping[str, Floats],
+    precision: Precision = "fp32",
 ) -> MemoryImage:
     """Fill a program's memories with weights and with the state before the trace's first token."""
     check_shape(program, trace)
@@ -122,9 +161,12 @@ def load_image(
             f"trace of {trace.model}: it has no state before its first token, so values cannot be "
             "run; record it anew or take tokens from the beginning"
         )
-    image = MemoryImage.load(program, weights)
+    image = MemoryImage.load(program, weights, precision)
+    state = dict(trace.state)
+    if precision == "bf16":
+        state["aa"], state["bb"], state["pp"] = chip_state(state["aa"], state["bb"], state["pp"])
     for name, region in STATE_REGIONS.items():
-        image.set_layers(program, region, trace.state[name])
+        image.set_layers(program, region, state[name])
     return image
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 
 from seneca_sim.chip import Chip
 from seneca_sim.cost.kernel import load_kernel
+from seneca_sim.errors import InputError
 from seneca_sim.program import (
     HOST_STAGE,
     NO_REGION,
@@ -25,23 +26,35 @@ from workloads.compiler.memory import CoreMemory, fullest_bits, place_layer, sen
 EVENT_KERNEL = "event_bf16"
 
 
-def lower(graph: LayerGraph, chip: Chip, cores_per_layer: int = 0) -> Program:
+def lower(
+    graph: LayerGraph, chip: Chip, cores_per_layer: int = 0, *, weights: str = "core"
+) -> Program:
     """Compile a layer graph for a chip and verify the result.
 
     Args:
         graph: what to compute.
         chip: the hardware; lanes, lines, group size and window shape the memory map.
         cores_per_layer: 0 lets the mapping choose.
+        weights: where they lie: ``core`` (data memory) or ``shared`` (off-core memory).
 
     Raises:
         CapacityError: the chip is too small; the message says for which layer and by how much.
+        InputError: no such place, or the chip has no off-core memory.
     """
+    if weights not in ("core", "shared"):
+        raise InputError(f"mapping: weights in {weights!r}; expected core or shared")
+    shared = weights == "shared"
+    if shared and chip.memory.kind == "none":
+        raise InputError(
+            f"mapping: weights in shared memory, but chip {chip.name} has none; "
+            "set memory.kind to hbm, stt-mram or lpddr"
+        )
 
     def layer_bits(layer: int, cores: int) -> int:
-        return fullest_bits(graph, graph.layers[layer], chip, cores)
+        return fullest_bits(graph, graph.layers[layer], chip, cores, shared=shared)
 
     mapping = output_split(graph, chip, layer_bits, cores_per_layer)
-    program = _Lowering(graph, chip, mapping).run()
+    program = _Lowering(graph, chip, mapping, shared).run()
     verify(program, chip)
     return program
 
@@ -51,6 +64,7 @@ class _Lowering:
     graph: LayerGraph
     chip: Chip
     mapping: Mapping
+    shared: bool
     sites: list[Site] = field(default_factory=list)
     site_index: dict[str, int] = field(default_factory=dict)
     core_sets: dict[tuple[int, ...], int] = field(default_factory=dict)
@@ -66,7 +80,9 @@ class _Lowering:
         for index, layer in enumerate(self.graph.layers):
             for position in range(len(self.mapping.regions[index])):
                 cores = self.mapping.regions[index]
-                self._memory(place_layer(self.graph, layer, self.chip, cores, position))
+                self._memory(
+                    place_layer(self.graph, layer, self.chip, cores, position, shared=self.shared)
+                )
         for index, layer in enumerate(self.graph.layers):
             self._consumers(index, layer)
         self._host_routes()
@@ -87,6 +103,7 @@ class _Lowering:
                 ("strategy", self.mapping.strategy),
                 ("cores_per_layer", str(len(self.mapping.regions[0]))),
                 ("weights", "bf16"),
+                ("residence", "shared" if self.shared else "core"),
             ),
         )
 

@@ -82,7 +82,9 @@ def output_split(
     choices = [n for n in range(smallest, most + 1) if fits(n)] or [max(1, most)]
     chosen = cores_per_layer or min(choices, key=lambda n: estimated_cost(graph, chip, n))
     if chosen * layers > chip.cores or not fits(chosen):
-        raise CapacityError(_too_small(graph, chip, layer_bits, chosen, smallest))
+        text = _too_small(graph, chip, layer_bits, chosen, smallest)
+        asked = f"; mapping.cores_per_layer is {cores_per_layer}" if cores_per_layer else ""
+        raise CapacityError(text + asked)
     regions = tuple(tuple(range(i * chosen, (i + 1) * chosen)) for i in range(layers))
     return Mapping("output-split", regions)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 from seneca_sim.chip import Chip
@@ -20,13 +21,18 @@ def align(bits: int, line: int) -> int:
 
 @dataclass(slots=True)
 class CoreMemory:
-    """Regions of one core, one after another, each at the start of a line."""
+    """Regions of one core, one after another, each in whole lines.
+
+    `line_bits` is the unit that columns fill: lines of the port and rows of lanes, so that a kernel
+    which runs over a whole row of lanes never touches its neighbour.
+    """
 
     core: int
     line_bits: int
     regions: list[Region] = field(default_factory=list)
     names: dict[str, int] = field(default_factory=dict)
-    used_bits: int = 0
+    used_bits: int = 0  # of the core's own data memory
+    end_bits: int = 0  # of all regions, shared ones included
 
     def place(
         self,
@@ -39,31 +45,48 @@ class CoreMemory:
         tensor: str = "",
         low: int = 0,
         high: int = 0,
+        shared: bool = False,
     ) -> None:
-        """Append a region of `columns` x `rows` words."""
+        """Append a region of `columns` x `rows` words; shared ones come last."""
         stride = align(rows * word_bits, self.line_bits)
         region = Region(
-            self.core, name, self.used_bits, rows, columns, word_bits, stride,
-            copies, tensor, low, high,
+            self.core, name, self.end_bits, rows, columns, word_bits, stride,
+            copies, tensor, low, high, shared,
         )  # fmt: skip
         self.names[name] = len(self.regions)
         self.regions.append(region)
-        self.used_bits += region.bits
+        self.end_bits += region.bits
+        if not shared:
+            self.used_bits = self.end_bits
 
 
 def place_layer(
-    graph: LayerGraph, layer: Layer, chip: Chip, cores: tuple[int, ...], position: int
+    graph: LayerGraph,
+    layer: Layer,
+    chip: Chip,
+    cores: tuple[int, ...],
+    position: int,
+    *,
+    shared: bool = False,
 ) -> CoreMemory:
     """Lay out the memory of the core at `position` of a layer's region.
 
-    Everything is accounted for: weights padded to whole lines, one accumulator, group buffer and
-    stored vector for each token in flight, parameters, states and output buffers.
+    With `shared` the weights lie in off-core memory and the core has room for the columns that
+    its SMPU fetches ahead. Everything is accounted for: weights padded to whole lines, one
+    accumulator, group buffer and stored vector for each token in flight, parameters, states and
+    output buffers.
     """
-    memory = CoreMemory(cores[position], chip.core.line_bits)
+    line = math.lcm(chip.core.line_bits, chip.core.npes * WORD_BITS)
+    memory = CoreMemory(cores[position], line)
     parts, lanes = len(cores), chip.core.npes
     is_owner = position == parts // 2
-    for matrix in layer.matrices:
-        _place_matrix(memory, matrix, chip, split(matrix.rows, parts, lanes)[position])
+    slices = {m: split(m.rows, parts, lanes)[position] for m in layer.matrices}
+    for matrix, part in slices.items():
+        if not shared:
+            _place_weights(memory, matrix, part, shared=False)
+        _place_sums(memory, matrix, chip, part)
+    if shared:
+        _place_prefetch(memory, chip, [high - low for low, high in slices.values()])
     for vector in layer.vectors:
         _place_vector(memory, vector, chip, split(vector.width, parts, lanes)[position])
     for site in layer.sites:
@@ -75,14 +98,18 @@ def place_layer(
             for name in stage.emits:
                 part = sent_slices(graph.site_at[name][1], parts, lanes)[position]
                 _place_output(memory, name, chip, part)
-    # Lane partials of reductions, and what ln_stats and ln_combine need beside their inputs.
-    memory.place("scratch", lanes, columns=3)
-    if is_owner:
-        memory.place("share", align(parts, lanes))
+                if graph.site_at[name][1].kind == "events":
+                    memory.place(f"threshold:{name}", 1, tensor=f"threshold:{name}")
+    _place_norm(memory, split(graph.width, parts, lanes), lanes, position, is_owner)
+    for matrix, part in slices.items():
+        if shared:
+            _place_weights(memory, matrix, part, shared=True)
     return memory
 
 
-def fullest_bits(graph: LayerGraph, layer: Layer, chip: Chip, parts: int) -> int:
+def fullest_bits(
+    graph: LayerGraph, layer: Layer, chip: Chip, parts: int, *, shared: bool = False
+) -> int:
     """Bits on the fullest of `parts` cores; only cores with different slices are laid out."""
     sent = [graph.site_at[name][1] for stage in layer.stages for name in stage.emits]
     widths = {m.rows for m in layer.matrices} | {v.width for v in layer.vectors}
@@ -94,19 +121,31 @@ def fullest_bits(graph: LayerGraph, layer: Layer, chip: Chip, parts: int) -> int
         different.setdefault((position == parts // 2, *sizes), position)
     cores = tuple(range(parts))
     return max(
-        place_layer(graph, layer, chip, cores, position).used_bits
+        place_layer(graph, layer, chip, cores, position, shared=shared).used_bits
         for position in different.values()
     )
 
 
-def _place_matrix(memory: CoreMemory, matrix: Matrix, chip: Chip, part: tuple[int, int]) -> None:
+def _place_weights(
+    memory: CoreMemory, matrix: Matrix, part: tuple[int, int], *, shared: bool
+) -> None:
     low, high = part
-    rows = high - low
     memory.place(
-        f"weight:{matrix.site}", rows, columns=matrix.columns,
-        tensor=matrix.tensor, low=low, high=high,
+        f"weight:{matrix.site}", high - low, columns=matrix.columns,
+        tensor=matrix.tensor, low=low, high=high, shared=shared,
     )  # fmt: skip
-    memory.place(f"acc:{matrix.site}", rows, copies=chip.core.window, low=low, high=high)
+
+
+def _place_prefetch(memory: CoreMemory, chip: Chip, rows: list[int]) -> None:
+    """Make room for the columns of `prefetch` groups of the largest slice, in whole bursts."""
+    burst_words = chip.memory.burst_bits // WORD_BITS
+    words = align(max(rows, default=0), max(1, burst_words))
+    memory.place("prefetch", words, columns=chip.memory.prefetch * chip.core.group_size)
+
+
+def _place_sums(memory: CoreMemory, matrix: Matrix, chip: Chip, part: tuple[int, int]) -> None:
+    low, high = part
+    memory.place(f"acc:{matrix.site}", high - low, copies=chip.core.window, low=low, high=high)
     memory.place(
         f"group:{matrix.site}", chip.core.group_size, word_bits=EVENT_BITS, copies=chip.core.window
     )
@@ -128,7 +167,24 @@ def _place_input(
     low, high = 0, site.per_core * parts or site.width
     if site.audience == "peer":
         low, high = split(site.width, parts, chip.core.npes)[position]
-    memory.place(f"in:{site.name}", high - low, copies=chip.core.window, low=low, high=high)
+    columns = site.per_core or 1  # a core's values go to columns of their own: one core per lane
+    memory.place(
+        f"in:{site.name}", (high - low) // columns, columns=columns,
+        copies=chip.core.window, low=low, high=high,
+    )  # fmt: skip
+
+
+def _place_norm(
+    memory: CoreMemory, slices: Slices, lanes: int, position: int, is_owner: bool
+) -> None:
+    """What ln_stats and ln_combine need beside their inputs: lane partials and constants."""
+    sizes = [high - low for low, high in slices]
+    memory.place("scratch", lanes)
+    memory.place("pad", lanes, tensor=f"padding:{sizes[position]}")
+    memory.place("inv_n", 1, tensor=f"inverse:{sizes[position]}")
+    if is_owner:
+        memory.place("share", len(sizes), tensor="shares:" + ",".join(map(str, sizes)))
+        memory.place("inv_total", 1, tensor=f"inverse:{sum(sizes)}")
 
 
 def _place_output(memory: CoreMemory, name: str, chip: Chip, part: tuple[int, int]) -> None:

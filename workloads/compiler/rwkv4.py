@@ -19,8 +19,14 @@ PARTIAL, STATISTIC = 2, 2
 """Values that a LayerNorm sends: (mean, M2) of a slice, then (mean, inverse deviation)."""
 
 
-def rwkv4_graph(name: str, shape: Mapping[str, int]) -> LayerGraph:
+def rwkv4_graph(name: str, shape: Mapping[str, int], *, state_words: int = 2) -> LayerGraph:
     """Build the graph of a model of `layers` blocks, `width` D, `ffn` F and `vocab` V.
+
+    Args:
+        name: of the workload.
+        shape: the four numbers.
+        state_words: BF16 words for each sum of the wkv recurrence, 2 or 1; with one, cheaper and
+            less exact (docs/kernels.md).
 
     Raises:
         InputError: a number is missing or not positive.
@@ -29,7 +35,9 @@ def rwkv4_graph(name: str, shape: Mapping[str, int]) -> LayerGraph:
     for key, value in sizes.items():
         if value < 1:
             raise InputError(f"shape of {name}: {key} is {value}; expected a positive number")
-    blocks = [_block(i, sizes["width"], sizes["ffn"]) for i in range(sizes["layers"])]
+    if state_words not in (1, 2):
+        raise InputError(f"graph of {name}: state_words is {state_words}; expected 1 or 2")
+    blocks = [_block(i, sizes["width"], sizes["ffn"], state_words) for i in range(sizes["layers"])]
     layers = (*blocks, _head(sizes["layers"], sizes["width"], sizes["vocab"]))
     return LayerGraph(name, sizes["width"], layers, "logits", tuple(sizes.items()))
 
@@ -39,7 +47,7 @@ def entry_site(layer: int) -> str:
     return "emb" if layer == 0 else f"blocks.{layer}.x"
 
 
-def _block(index: int, width: int, ffn: int) -> Layer:
+def _block(index: int, width: int, ffn: int, state_words: int) -> Layer:
     p = f"blocks.{index}."
     entry = entry_site(index)
     norms = ("ln0", "ln1", "ln2") if index == 0 else ("ln1", "ln2")
@@ -55,9 +63,9 @@ def _block(index: int, width: int, ffn: int) -> Layer:
         name=f"blocks.{index}",
         entry=entry,
         sites=tuple(sites),
-        vectors=_block_vectors(p, norms, width),
+        vectors=_block_vectors(p, norms, width, state_words),
         matrices=_block_matrices(p, width, ffn),
-        stages=_block_stages(index, p, entry, width, ffn),
+        stages=_block_stages(index, p, entry, width, ffn, state_words),
     )
 
 
@@ -68,7 +76,9 @@ def _norm_sites(norm: str) -> list[GraphSite]:
     ]
 
 
-def _block_vectors(p: str, norms: tuple[str, ...], width: int) -> tuple[Vector, ...]:
+def _block_vectors(
+    p: str, norms: tuple[str, ...], width: int, state_words: int
+) -> tuple[Vector, ...]:
     parameters = [f"{norm}.{part}" for norm in norms for part in ("weight", "bias")]
     parameters += ["att.time_mix_k", "att.time_mix_r", "att.time_mix_v"]
     parameters += ["ffn.time_mix_k", "ffn.time_mix_r"]
@@ -77,7 +87,7 @@ def _block_vectors(p: str, norms: tuple[str, ...], width: int) -> tuple[Vector, 
     # The wkv kernel works in base 2, on two parameters made from time_decay (wkv.npe says how).
     vectors += [Vector(f"att.{v}", width, tensor=f"wkv_{v}:{p}att") for v in ("decay", "shift")]
     vectors += [Vector("norm", width), Vector("att.prev", width), Vector("ffn.prev", width)]
-    vectors += [Vector("aa", width, words=2), Vector("bb", width, words=2)]
+    vectors += [Vector(name, width, words=state_words) for name in ("aa", "bb")]
     vectors.append(Vector("pp", width))
     return tuple(vectors)
 
@@ -95,7 +105,9 @@ def _block_matrices(p: str, width: int, ffn: int) -> tuple[Matrix, ...]:
     )
 
 
-def _block_stages(index: int, p: str, entry: str, width: int, ffn: int) -> tuple[GraphStage, ...]:
+def _block_stages(
+    index: int, p: str, entry: str, width: int, ffn: int, state_words: int
+) -> tuple[GraphStage, ...]:
     stages: list[GraphStage] = []
     x = ("x", "in:" + entry)
     first = entry
@@ -108,6 +120,7 @@ def _block_stages(index: int, p: str, entry: str, width: int, ffn: int) -> tuple
     stages += _norm("ln1", p, (first,), before, x, width)
     stages.append(_mix("att", ("key", "rec", "val"), "ln1", p, x, width))
     wkv = (
+        _threshold(f"{p}att.out"),
         *((site[0], f"acc:{p}att.{site}") for site in ("key", "rec", "val")),
         *((name, f"att.{name}") for name in ("u", "decay", "shift")),
         ("aa", "aa"),
@@ -116,8 +129,9 @@ def _block_stages(index: int, p: str, entry: str, width: int, ffn: int) -> tuple
         ("out", f"out:{p}att.out"),
     )
     needs = (p + "att.key", p + "att.rec", p + "att.val")
+    kernel = "wkv" if state_words == 2 else "wkv_plain"
     stages.append(
-        GraphStage("att.wkv", "all", needs, (GraphStep("wkv", width, wkv),), (p + "att.out",))
+        GraphStage("att.wkv", "all", needs, (GraphStep(kernel, width, wkv),), (p + "att.out",))
     )
     residual = GraphStep("residual_add", width, (x, ("acc", f"acc:{p}att.out")))
     stages += _norm("ln2", p, (p + "att.out",), (residual,), x, width)
@@ -135,12 +149,25 @@ def _norm(
 ) -> list[GraphStage]:
     """Local moments go to the owner; its answer comes back by multicast."""
     partial, stat = p + norm + ".partial", p + norm + ".stat"
-    local = GraphStep("ln_stats", width, (x, ("out", "out:" + partial)))
-    combine = GraphStep("ln_combine", 0, (("in", "in:" + partial), ("out", "out:" + stat)))
+    own = (x, ("pad", "pad"), ("inv_n", "inv_n"), ("scratch", "scratch"), ("out", "out:" + partial))
+    local = GraphStep("ln_stats", width, own)
+    whole = (
+        ("partial", "in:" + partial),
+        ("share", "share"),
+        ("inv_n", "inv_total"),
+        ("scratch", "scratch"),
+        ("out", "out:" + stat),
+    )
+    combine = GraphStep("ln_combine", 0, whole)
     return [
         GraphStage(norm + ".stats", "all", needs, (*before, local), (partial,)),
         GraphStage(norm + ".combine", "owner", (partial,), (combine,), (stat,)),
     ]
+
+
+def _threshold(site: str) -> tuple[str, str]:
+    """The word that a kernel compares with before it sends events of a site."""
+    return ("threshold", f"threshold:{site}")
 
 
 def _apply(norm: str, p: str, x: tuple[str, str], y: str, width: int) -> GraphStep:
@@ -162,6 +189,7 @@ def _mix(
     steps = [_apply(norm, p, x, "norm", width)]
     for site in sites:
         operands = (
+            _threshold(f"{p}{part}.{site}"),
             ("x", "norm"),
             ("prev", f"{part}.prev"),
             ("mu", f"{part}.time_mix_{letter[site]}"),
@@ -179,7 +207,11 @@ def _channel_mix(
 ) -> list[GraphStage]:
     """relu^2 of the key, then the gated value joins the residual stream and moves on."""
     leaving = entry_site(index + 1)
-    act = (("acc", f"acc:{p}ffn.key"), ("out", f"out:{p}ffn.val"))
+    act = (
+        _threshold(f"{p}ffn.val"),
+        ("acc", f"acc:{p}ffn.key"),
+        ("out", f"out:{p}ffn.val"),
+    )
     gate = (x, ("r", f"acc:{p}ffn.rec"), ("v", f"acc:{p}ffn.val"))
     send = (x, ("out", "out:" + leaving))
     return [

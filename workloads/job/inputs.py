@@ -26,6 +26,8 @@ class Inputs:
         evaluation: text to measure bits per byte on; empty for none.
         context: tokens that only build up the state.
         tokens: tokens that are simulated.
+        rescaled: for folders of transformers whose deep blocks may hold halved weights: "undo",
+            "keep", or "" where that is no question.
     """
 
     name: str
@@ -35,6 +37,7 @@ class Inputs:
     evaluation: bytes
     context: int = CONTEXT
     tokens: int = TOKENS
+    rescaled: str = ""
 
     def __post_init__(self) -> None:
         if self.tokens < 1 or self.context < 0:
@@ -62,6 +65,7 @@ def shipped_inputs(
     recipe: Path | None = None,
     context: int = CONTEXT,
     tokens: int = TOKENS,
+    rescaled: str = "",
 ) -> Inputs:
     """Make the inputs of a job: a model of the zoo by name, or a checkpoint by path.
 
@@ -71,6 +75,7 @@ def shipped_inputs(
         recipe: a recipe file; None for the shipped one (a checkpoint of one's own has none).
         context: tokens before the simulated ones.
         tokens: simulated tokens.
+        rescaled: see `Inputs`.
 
     Raises:
         InputError: unknown workload, unreadable text or recipe, too little text.
@@ -90,7 +95,7 @@ def shipped_inputs(
     else:
         prompt = _read_text(text)
         evaluation = prompt[context + tokens :][:EVALUATION_BYTES]
-    return Inputs(Path(name).name, weights, chosen, prompt, evaluation, context, tokens)
+    return Inputs(Path(name).name, weights, chosen, prompt, evaluation, context, tokens, rescaled)
 
 
 def _recipe_of(model: str) -> str:

@@ -13,7 +13,8 @@ import torch
 from seneca_sim.errors import InputError
 from workloads.job.accuracy import Progress, cached_bits_per_byte
 from workloads.job.inputs import Inputs
-from workloads.models import Rwkv4, content_hash, load_model
+from workloads.job.load import load
+from workloads.models import Rwkv4, content_hash
 from workloads.traces import ActivationTrace
 from workloads.traces.record import record
 
@@ -34,7 +35,7 @@ def prepare(inputs: Inputs, progress: Progress | None = None) -> Prepared:
     Raises:
         InputError: a checkpoint that cannot be used, or a recipe of another model.
     """
-    model = load_model(inputs.weights)
+    model = load(inputs)
     if model.shape.vocab != 256:
         raise InputError(
             f"{inputs.weights}: vocabulary of {model.shape.vocab}, but text is bytes (256); "

@@ -74,7 +74,11 @@ def infer_shape(weights: Mapping[str, Tensor], where: str = "weights") -> Rwkv4S
     vocab, width = _matrix(weights, "emb.weight", where)
     ffn, _ = _matrix(weights, "blocks.0.ffn.key.weight", where)
     numbers = [int(m[1]) for name in weights if (m := re.match(r"blocks\.(\d+)\.", name))]
-    return Rwkv4Shape(layers=max(numbers) + 1, width=width, ffn=ffn, vocab=vocab)
+    found = sorted(set(numbers))
+    if found != list(range(len(found))):
+        gap = next(n for n in range(len(found) + 1) if n not in found)
+        raise InputError(f"{where}: there is a block {found[-1]} but no block {gap}")
+    return Rwkv4Shape(layers=len(found), width=width, ffn=ffn, vocab=vocab)
 
 
 def _matrix(weights: Mapping[str, Tensor], name: str, where: str) -> tuple[int, int]:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from seneca_sim.errors import InputError
 from workloads.models.layout import blinkdl_name, check_weights, infer_shape
-from workloads.models.rwkv4 import Rwkv4
+from workloads.models.rwkv4 import LN_EPS, Rwkv4
 
 _HF_FILES = ("model.safetensors", "pytorch_model.bin")
 
@@ -60,7 +60,10 @@ def load_weights(path: str | Path, *, undo_rescale: bool | None = None) -> dict[
     raw = _read_folder(path) if path.is_dir() else _read_file(path)
     weights = {blinkdl_name(name): _flat(tensor) for name, tensor in raw.items()}
     check_weights(weights, infer_shape(weights, str(path)), str(path))
-    return _rescaled(path, weights, undo_rescale) if path.is_dir() else weights
+    if not path.is_dir():
+        return weights
+    _check_config(path, weights)
+    return _rescaled(path, weights, undo_rescale)
 
 
 def content_hash(weights: Mapping[str, Tensor]) -> str:
@@ -135,6 +138,22 @@ def _read_folder(path: Path) -> dict[str, Tensor]:
         if (path / f"{name}.index.json").exists():
             return _read_shards(path / f"{name}.index.json")
     raise InputError(f"{path}: no weights; expected {' or '.join(_HF_FILES)}, whole or in shards")
+
+
+def _check_config(path: Path, weights: Mapping[str, Tensor]) -> None:
+    """Refuse a config.json that says something else than the tensors, or another LayerNorm."""
+    shape, config = infer_shape(weights, str(path)), _config(path)
+    said = {
+        "num_hidden_layers": shape.layers,
+        "hidden_size": shape.width,
+        "intermediate_size": shape.ffn,
+        "vocab_size": shape.vocab,
+        "layer_norm_epsilon": LN_EPS,
+    }
+    for key, value in said.items():
+        given = config.get(key, value)
+        if given is not None and given != value:
+            raise InputError(f"{path / 'config.json'}: {key} is {given!r}; the model has {value}")
 
 
 def _read_shards(index: Path) -> dict[str, Tensor]:

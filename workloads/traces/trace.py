@@ -118,6 +118,8 @@ class ActivationTrace:
 
     def __post_init__(self) -> None:
         shape = check_shape(self.shape)
+        if not self.variant.isprintable() or not 1 <= len(self.variant) <= 40:
+            raise InputError("variant: expected a word of 1 to 40 printable characters")
         object.__setattr__(self, "shape", shape)
         _check_tokens(self.tokens, shape["vocab"])
         object.__setattr__(self, "tokens", frozen(self.tokens))

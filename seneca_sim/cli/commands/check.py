@@ -32,6 +32,7 @@ def command(
     workload: str | None,
     text: Path | None,
     recipe: Path | None,
+    rescaled: str | None,
     chip: str,
     sets: tuple[str, ...],
     energy: str,
@@ -61,7 +62,7 @@ def command(
         lines.append(_check_program(program, loaded.chip))
     elif not files_only:
         need_torch("checking values")
-        inputs = inputs_of(workload, text, recipe, settings)
+        inputs = inputs_of(workload, text, recipe, settings, rescaled)
         cores = settings.whole("mapping.cores_per_layer")
         findings = _check_values(inputs, loaded.chip, cores)
         lines += [f"{f['variant']}: {f['verdict']}" for f in findings]

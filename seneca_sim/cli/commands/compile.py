@@ -27,6 +27,7 @@ def command(
     workload: str | None,
     text: Path | None,
     recipe: Path | None,
+    rescaled: str | None,
     chip: str,
     sets: tuple[str, ...],
     output: Path | None,
@@ -49,14 +50,15 @@ def command(
         name, shape = found.model[:16], dict(found.shape)
     else:
         need_torch("reading a checkpoint")
-        from workloads.models import load_model
+        from workloads.job.load import load
         from workloads.traces.record import trace_shape
 
-        inputs = inputs_of(workload, text, recipe, settings)
-        name, shape = inputs.name, dict(trace_shape(load_model(inputs.weights)))
+        inputs = inputs_of(workload, text, recipe, settings, rescaled)
+        name, shape = inputs.name, dict(trace_shape(load(inputs)))
     sizes = {key: int(str(value)) for key, value in shape.items() if key != "family"}
     cores = settings.whole("mapping.cores_per_layer")
-    program = lower(rwkv4_graph(name, sizes), loaded.chip, cores)
+    weights = settings.run["mapping.weights"]
+    program = lower(rwkv4_graph(name, sizes), loaded.chip, cores, weights=weights)
     if output is not None:
         write_program(output, program)
     summary = program_summary(program, loaded.chip)

@@ -57,6 +57,7 @@ def command(
     workload: str | None,
     text: Path | None,
     recipe: Path | None,
+    rescaled: str | None,
     chip: str,
     sets: tuple[str, ...],
     energy: str,
@@ -81,18 +82,18 @@ def command(
         with_dense,
     )
     from seneca_sim.cost.energy import load_energy
+    from seneca_sim.results.folder import check_writable
 
     settings = parse_settings(sets)
     mode = settings.mode
     loaded, table = load_chip(chip, settings.chip), load_energy(energy, settings.energy)
-    if out is not None and out.exists() and not out.is_dir():
-        raise InputError(f"{out}: is a file; --out names a folder")
+    check_writable(out or RUNS_FOLDER)
     if trace is not None:
         if workload is not None or recipe is not None or text is not None:
             raise InputError("--trace replays a trace: leave WORKLOAD, --text and --recipe out")
         source = _replay(trace)
     else:
-        source = _record(inputs_of(workload, text, recipe, settings), not no_accuracy)
+        source = _record(inputs_of(workload, text, recipe, settings, rescaled), not no_accuracy)
     program = compile_for(next(iter(source.traces.values())), source.name, loaded, settings)
     machine = Machine(loaded, table, program, mode, packets)
     bits = source.measure()  # slow the first time, so only for what compiles
@@ -108,7 +109,6 @@ def _replay(path: Path) -> Source:
     from workloads.traces import read_trace
 
     trace = read_trace(path)
-    variant = "natural" if trace.variant == "dense" else trace.variant
     workload = {
         "trace": trace.content_hash,
         "model": trace.model,
@@ -116,7 +116,7 @@ def _replay(path: Path) -> Source:
         "shape": dict(trace.shape),
         "tokens": len(trace.tokens),
     }
-    return Source(path.stem, {variant: trace}, workload)
+    return Source(path.stem, {trace.variant: trace}, workload)
 
 
 def _record(inputs: Any, measure: bool) -> Source:

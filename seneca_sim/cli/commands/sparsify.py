@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from seneca_sim.cli.options import json_option, need_torch
+from seneca_sim.cli.options import json_option, need_torch, rescaled_option
 from seneca_sim.cli.progress import progress
 from seneca_sim.errors import InputError
 
@@ -17,14 +17,15 @@ CALIBRATION_BYTES = 32 * 1024 + 1
 @click.command("sparsify")
 @click.argument("model", required=False)
 @click.option("--text", type=click.Path(path_type=Path), help="Calibration text; default: shipped.")
-@click.option("--bytes", "length", type=int, default=CALIBRATION_BYTES, show_default=True,
-              help="Take so many bytes of the text.")  # fmt: skip
+@click.option("--bytes", "length", type=click.IntRange(min=2), default=CALIBRATION_BYTES,
+              show_default=True, help="Take so many bytes of the text.")  # fmt: skip
 @click.option("--loss-inc", type=float, default=1.0005, show_default=True,
               help="The calibration loss may grow by this factor at each site.")  # fmt: skip
 @click.option("--candidates", type=click.Choice(["linear", "exp"]), default="linear",
               show_default=True, help="Densities to try at each site.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True,
               help="Recipe file to write.")  # fmt: skip
+@rescaled_option
 @json_option
 @click.pass_obj
 def command(
@@ -35,20 +36,23 @@ def command(
     loss_inc: float,
     candidates: str,
     output: Path,
+    rescaled: str | None,
     as_json: bool,
 ) -> None:
     """Search MODEL (a zoo name or checkpoint; default: the shipped one) for thresholds."""
     need_torch("the threshold search")
     if not output.parent.is_dir():
         raise InputError(f"{output}: the folder {output.parent} does not exist; make it first")
+    if output.is_dir():
+        raise InputError(f"{output}: is a folder; -o names a recipe file")
     from seneca_sim.files import write_text
     from workloads import zoo
     from workloads.job import shipped_inputs
-    from workloads.models import load_model
+    from workloads.job.load import load
     from workloads.sparsity.recipe import recipe_text
     from workloads.sparsity.search import sparsify
 
-    loaded = load_model(shipped_inputs(model).weights)
+    loaded = load(shipped_inputs(model, rescaled=rescaled or ""))
     calibration = zoo.calibration_text() if text is None else _read(text)
     command_line = shlex.join(["seneca-sim", *given])
     with progress("searching thresholds") as tell:

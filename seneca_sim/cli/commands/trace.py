@@ -1,4 +1,4 @@
-"""`trace`: record, show and synthesise activation traces."""
+"""`trace`: record and show activation traces."""
 
 from __future__ import annotations
 
@@ -26,6 +26,7 @@ def record_command(
     workload: str | None,
     text: Path | None,
     recipe: Path | None,
+    rescaled: str | None,
     sets: tuple[str, ...],
     variant: str,
     values: bool,
@@ -34,12 +35,13 @@ def record_command(
     """Run WORKLOAD on text and write what goes into its matrices."""
     need_torch("recording a trace")
     from seneca_sim.cli.settings import parse_settings
-    from workloads.models import content_hash, load_model
+    from workloads.job.load import load
+    from workloads.models import content_hash
     from workloads.traces import write_trace
     from workloads.traces.record import record
 
-    inputs = inputs_of(workload, text, recipe, parse_settings(sets))
-    model = load_model(inputs.weights)
+    inputs = inputs_of(workload, text, recipe, parse_settings(sets), rescaled)
+    model = load(inputs)
     thresholds = None
     if variant == "sparsified":
         if inputs.recipe is None:

@@ -15,23 +15,14 @@ from seneca_sim.engine.reference.clock import ARRIVE, PHASES, START, Bell, cycle
 from seneca_sim.engine.reference.network import nobody
 from seneca_sim.engine.reference.packet import Packet
 from seneca_sim.engine.reference.tally import EVENT, INSTRUCTION, READ_WORD, WRITE_WORD
+from seneca_sim.engine.reference.task import Task
 
 if TYPE_CHECKING:
     from seneca_sim.engine.reference.machine import Machine
+    from seneca_sim.engine.reference.memory import Smpu
     from seneca_sim.engine.reference.network import InputBuffer
 
 WORDS_PER_EVENT = 2  # a graded event in data memory: 16-bit id and BF16 value
-
-
-@dataclass(slots=True)
-class Task:
-    """What waits in the task FIFO: a group of events of a consumer, or a stage."""
-
-    item: int
-    token: int
-    cycles: int
-    kind: int
-    stage: int = -1
 
 
 class InputQueue:
@@ -59,22 +50,48 @@ class InputQueue:
         self.upstream()
 
 
+class Activeness:
+    """How long at least one unit of a core is at work: for clock gating (S20)."""
+
+    __slots__ = ("cycles", "env", "since", "units")
+
+    def __init__(self, env: Environment) -> None:
+        self.env = env
+        self.cycles = self.units = self.since = 0
+
+    def begin(self) -> None:
+        """A unit starts."""
+        if not self.units:
+            self.since = cycle_of(self.env)
+        self.units += 1
+
+    def end(self) -> None:
+        """A unit stops."""
+        self.units -= 1
+        if not self.units:
+            self.cycles += cycle_of(self.env) - self.since
+
+
 class Npes:
     """Loop buffer and NPEs: run one task after another from the FIFO (S11)."""
 
-    def __init__(self, machine: Machine, core: int, generator: EventGenerator) -> None:
+    def __init__(
+        self, machine: Machine, core: int, generator: EventGenerator, smpu: Smpu, active: Activeness
+    ) -> None:
         self.env, self.machine, self.core = machine.env, machine, core
-        self.generator = generator
+        self.generator, self.smpu, self.active = generator, smpu, active
         self.depth = machine.chip.core.task_fifo
         self.fifo: deque[Task] = deque()
-        self.peak = self.busy = 0
-        self.bell = Bell(self.env)
+        self.peak = self.busy = self.starved = 0
+        self.bell = smpu.npes
         self.room = Bell(self.env)
 
     def push(self, task: Task) -> None:
         """Called by the controller when there is room (in ARRIVE)."""
         self.fifo.append(task)
         self.peak = max(self.peak, len(self.fifo))
+        if task.fetch_bits:
+            self.smpu.push(task)
         self.bell.ring(START)
 
     def run(self) -> Generator[Event, None, None]:
@@ -84,23 +101,36 @@ class Npes:
         while True:
             if not self.fifo:
                 yield self.bell.wait()
+            if not self.fifo[0].ready:
+                yield from self._starve()
             task = self.fifo.popleft()
             self.room.ring_next_cycle()
             self.busy += task.cycles
             machine.start_task(task)
+            self.active.begin()
             yield Timeout(env, PHASES * task.cycles + ARRIVE - START)
+            self.active.end()
+            if task.fetch_bits:
+                self.smpu.release()
             if task.stage >= 0:
                 machine.stage_done(task)
                 self.generator.push(task)
             if self.fifo:
                 yield Timeout(env, START - ARRIVE)
 
+    def _starve(self) -> Generator[Event, None, None]:
+        """S18: the next task's weights are still on their way."""
+        since = cycle_of(self.env)
+        while not self.fifo[0].ready:
+            yield self.bell.wait()
+        self.starved += cycle_of(self.env) - since
+
 
 class EventGenerator:
     """Turns a finished stage into packets in the output buffer, route by route (S12)."""
 
-    def __init__(self, machine: Machine, core: int) -> None:
-        self.env, self.machine, self.core = machine.env, machine, core
+    def __init__(self, machine: Machine, core: int, active: Activeness) -> None:
+        self.env, self.machine, self.core, self.active = machine.env, machine, core, active
         self.jobs: deque[Task] = deque()
         self.output: deque[Packet] = deque()
         self.busy = 0
@@ -126,9 +156,11 @@ class EventGenerator:
                 self.busy += cycles
                 machine.book(packet, EVENT, packet.events)
                 machine.book(packet, WRITE_WORD, WORDS_PER_EVENT * packet.events)
+                self.active.begin()
                 yield Timeout(env, PHASES * cycles + ARRIVE - START)
+                self.active.end()
                 packet.created = cycle_of(env)
-                self.output.append(packet)
+                self.output.extend(machine.copies(packet))
                 self.reader.ring(START)
                 yield Timeout(env, START - ARRIVE)
 
@@ -139,6 +171,7 @@ class Vector:
 
     open_events: int = 0
     ends: int = 0
+    due: int = 0  # events announced and not taken yet
 
 
 class Controller:
@@ -152,8 +185,9 @@ class Controller:
         npes: Npes,
         generator: EventGenerator,
         output: InputBuffer,
+        active: Activeness,
     ) -> None:
-        self.env, self.machine, self.core = machine.env, machine, core
+        self.env, self.machine, self.core, self.active = machine.env, machine, core, active
         self.spec, self.group_size = machine.chip.core.controller, machine.chip.core.group_size
         self.inputs, self.npes, self.generator, self.output = inputs, npes, generator, output
         self.busy = self.blocked = self.output_blocked = 0
@@ -171,7 +205,7 @@ class Controller:
             sendable = bool(self.generator.output) and self._may_send(self.generator.output[0])
             if self.generator.output and not sendable and blocked_since < 0:
                 blocked_since = cycle_of(env)
-            if self.inputs.packets:
+            if self.inputs.packets and not (self._stuck() and not sendable):
                 yield from self._receive(self.inputs.packets[0])
             elif sendable:
                 if blocked_since >= 0:
@@ -217,12 +251,12 @@ class Controller:
             instructions = 0
         instructions += left * spec.event_in_instructions
         vector.open_events += left if grouped else 0
-        if packet.last:
-            vector.ends += 1
-            if vector.ends == machine.program.sources[item]:
-                yield from self._complete(item, token, vector, instructions)
-                return
-        yield from self._work(item, token, instructions)
+        vector.ends += packet.last
+        vector.due += packet.announced - (packet.events if machine.announcing else 0)
+        if vector.ends == machine.program.sources[item] and not vector.due:
+            yield from self._complete(item, token, vector, instructions)
+        else:
+            yield from self._work(item, token, instructions)
 
     def _complete(
         self, item: int, token: int, vector: Vector, instructions: int
@@ -267,7 +301,9 @@ class Controller:
         env = self.env
         self.machine.tally.add(item, token, cycle_of(env), INSTRUCTION, instructions)
         phase = int(env.now) % PHASES
+        self.active.begin()
         yield Timeout(env, PHASES * cycles - phase)
+        self.active.end()
 
     # -- sending -----------------------------------------------------------------------------
 
@@ -275,6 +311,13 @@ class Controller:
         """S13: room for the whole packet in the output queue, and the window is open."""
         room = self.output.used + packet.flits <= self.output.capacity
         return room and self.machine.window_open(packet.route, packet.token)
+
+    def _stuck(self) -> bool:
+        """S21: the unsafe option waits for the output queue and serves no input meanwhile."""
+        waiting = self.generator.output
+        if not self.machine.chip.core.unsafe_blocking_send or not waiting:
+            return False
+        return self.machine.window_open(waiting[0].route, waiting[0].token)
 
     def _send(self, packet: Packet) -> Generator[Event, None, None]:
         spec, output = self.spec, self.output

@@ -29,6 +29,7 @@ class Host:
         self.bell = Bell(self.env)
         output.freed = lambda: self.bell.ring(START)
         self.ends = [0] * machine.stream.tokens
+        self.due = [0] * machine.stream.tokens
         self.done = 0
         self.progress: Callable[[int], None] | None = None
 
@@ -41,14 +42,16 @@ class Host:
         self.upstream()
         if machine.consumer_of(packet, host) < 0:
             machine.credit(packet)
-        elif packet.last:
-            self._end_of_vector(packet.token, now)
+        else:
+            self._answer(packet, now)
         machine.finish(packet, host)
         self.bell.ring(START)
 
-    def _end_of_vector(self, token: int, now: int) -> None:
-        self.ends[token] += 1
-        if self.ends[token] == self.machine.answers:
+    def _answer(self, packet: Packet, now: int) -> None:
+        token = packet.token
+        self.ends[token] += packet.last
+        self.due[token] += packet.announced - (packet.events if self.machine.announcing else 0)
+        if self.ends[token] == self.machine.answers and not self.due[token]:
             self.machine.token_done[token] = now
             self.done += 1
             if self.progress is not None:

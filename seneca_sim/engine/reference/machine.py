@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -18,21 +19,30 @@ from seneca_sim.chip.mesh import (
     HOST,
     LOCAL,
     OPPOSITE,
-    PORT_NAMES,
     Hop,
-    entry_node,
     links,
     multicast_tree,
     neighbour,
+    xy_path,
 )
 from seneca_sim.cost.kernel import load_kernel
-from seneca_sim.cost.timing import packet_flits, serialisation_cycles, task_cycles
+from seneca_sim.cost.ops import OP_INDEX
+from seneca_sim.cost.timing import packet_flits, task_cycles
 from seneca_sim.engine.reference.clock import cycle_of
-from seneca_sim.engine.reference.core import Controller, EventGenerator, InputQueue, Npes, Task
+from seneca_sim.engine.reference.core import (
+    Activeness,
+    Controller,
+    EventGenerator,
+    InputQueue,
+    Npes,
+)
 from seneca_sim.engine.reference.host import Host
+from seneca_sim.engine.reference.links import LinkKinds
+from seneca_sim.engine.reference.memory import Channel, Smpu
 from seneca_sim.engine.reference.network import InputBuffer, OutputPort, Sink
 from seneca_sim.engine.reference.packet import Packet
 from seneca_sim.engine.reference.tally import CONTROLLER_MEMORY, Tally
+from seneca_sim.engine.reference.task import Task
 from seneca_sim.errors import InputError
 from seneca_sim.program import NO_ROUTE, EventStream, Program
 
@@ -71,11 +81,19 @@ class Machine:
         self.packet_rows: list[tuple[int, ...]] | None = [] if log_packets else None
         self.deliveries = 0
         self.last_cycle = 0
+        self.announcing = chip.core.completion == "announce"
+        self.unicast = chip.noc.multicast == "unicast"
+        self.fetch_bits = [program.fetch_bits(i, chip.memory.burst_bits) for i in range(consumers)]
         self.grouped = [bool(c.kernel) for c in program.consumers]
         self._trees = [
             multicast_tree(chip, r.source, program.destinations(i))
             for i, r in enumerate(program.routes)
         ]
+        self._ways = {
+            (i, d): multicast_tree(chip, r.source, (d,))
+            for i, r in enumerate(program.routes if self.unicast else ())
+            for d in program.destinations(i)
+        }
         self._credits: dict[tuple[int, int], int] = {}
         self._tasks: dict[tuple[int, int], Task] = {}
         self._build()
@@ -84,7 +102,7 @@ class Machine:
 
     def _build(self) -> None:
         env, chip = self.env, self.chip
-        core, noc = chip.core, chip.noc
+        core = chip.core
         nodes = range(chip.cores)
         self.outputs = [InputBuffer(env, n, LOCAL, core.output_queue_flits) for n in nodes]
         self.inputs = [InputQueue(env, n, core.input_queue_flits) for n in nodes]
@@ -93,19 +111,41 @@ class Machine:
         self.buffers = {(n, LOCAL): buffer for n, buffer in enumerate(self.outputs)}
         self.buffers[chip.host_node, HOST] = host_output
         self.links = links(chip)
+        kinds = LinkKinds(chip)
         self.ports = [
-            OutputPort(env, self.tally, len(PORT_NAMES), noc.hop_cycles, self._sink(link))
-            for link in self.links
+            OutputPort(env, self.tally, kinds.of(link), self._sink(link)) for link in self.links
         ]
         port_at = dict(zip(self.links, self.ports, strict=True))
         for (node, _), buffer in self.buffers.items():
             buffer.outputs = {port: p for (n, port), p in port_at.items() if n == node}
-        self.generators = [EventGenerator(self, n) for n in nodes]
-        self.npes = [Npes(self, n, self.generators[n]) for n in nodes]
-        self.controllers = [
-            Controller(self, n, self.inputs[n], self.npes[n], self.generators[n], self.outputs[n])
+        self._build_cores()
+
+    def _build_cores(self) -> None:
+        nodes = range(self.chip.cores)
+        self.active = [Activeness(self.env) for _ in nodes]
+        self.channels = self._channels()
+        self.smpus = [
+            Smpu(self, n, self.channels[self.chip.channel(n)] if self.channels else None)
             for n in nodes
         ]
+        self.generators = [EventGenerator(self, n, self.active[n]) for n in nodes]
+        self.npes = [
+            Npes(self, n, self.generators[n], self.smpus[n], self.active[n]) for n in nodes
+        ]
+        self.controllers = [
+            Controller(
+                self, n, self.inputs[n], self.npes[n], self.generators[n], self.outputs[n],
+                self.active[n],
+            )
+            for n in nodes
+        ]  # fmt: skip
+
+    def _channels(self) -> list[Channel]:
+        kind = self.chip.memory.kind
+        if kind == "none":
+            return []
+        op = OP_INDEX[f"mem.{kind.replace('-', '_')}_bit"]
+        return [Channel(self, op) for _ in range(self.chip.channel(self.chip.cores - 1) + 1)]
 
     def _sink(self, link: Hop) -> Sink:
         node, port = link
@@ -115,13 +155,16 @@ class Machine:
             return self.host
         target = neighbour(self.chip, node, port)
         assert target is not None
-        buffer = InputBuffer(self.env, target, OPPOSITE[port], self.chip.noc.buffer_flits)
+        noc = self.chip.noc
+        slot = noc.packet_flits if noc.topology == "torus" else 0
+        buffer = InputBuffer(self.env, target, OPPOSITE[port], noc.buffer_flits, slot)
         self.buffers[target, buffer.index] = buffer
         return buffer
 
     def start(self, shuffle: int | None = None) -> None:
         """Create the processes; their order must not matter, which `shuffle` (a seed) tries."""
-        parts: list[Any] = [*self.ports, *self.controllers, *self.npes, *self.generators, self.host]
+        parts: list[Any] = [*self.ports, *self.controllers, *self.npes, *self.generators]
+        parts += [*self.smpus, *self.channels, self.host]
         if shuffle is not None:
             random.Random(shuffle).shuffle(parts)
         for part in parts:
@@ -135,29 +178,49 @@ class Machine:
 
     def host_packets(self, token: int) -> Iterator[Packet]:
         """What the host sends for a token, in order."""
-        return self._packets(self.program.host_routes, token)
+        for packet in self._packets(self.program.host_routes, token):
+            yield from self.copies(packet)
+
+    def copies(self, packet: Packet) -> list[Packet]:
+        """A packet as it is sent: once (a multicast), or once for each destination (unicast)."""
+        if not self.unicast:
+            return [packet]
+        destinations = self.program.destinations(packet.route)
+        return [replace(packet, tree=self._ways[packet.route, d], visits={}) for d in destinations]
 
     def _packets(self, routes: Iterable[int], token: int) -> Iterator[Packet]:
-        """S4: full packets first; the last one ends the vector, even when it is empty."""
-        noc = self.chip.noc
+        """S4: full packets first; the last one ends the vector, even when it is empty.
+
+        With announcements a packet without events goes ahead and says how many will follow.
+        """
+        size = self.chip.noc.packet_events
         for route in routes:
-            left = int(self.stream.counts[route, token])
+            total = int(self.stream.counts[route, token])
             stage = self.program.routes[route].stage
             item = len(self.program.consumers) + stage if stage >= 0 else self.host_item
-            self.events_out[item] += left
-            sequence = 0
-            while True:
-                events = min(left, noc.packet_events)
-                left -= events
-                flits = packet_flits(events, noc.header_flits, noc.event_flits)
-                serial = serialisation_cycles(flits, noc.flit_bits, noc.link_bits)
-                tree = self._trees[route]
-                yield Packet(
-                    route, token, sequence, events, flits, serial, not left, item, tree, -1
-                )
-                sequence += 1
-                if not left:
-                    break
+            self.events_out[item] += total
+            sizes = [min(size, total - at) for at in range(0, total, size)] or [0]
+            if self.announcing:
+                sizes = [0, *sizes] if total else [0]
+            for sequence, events in enumerate(sizes):
+                ends = sequence == 0 if self.announcing else sequence == len(sizes) - 1
+                announced = total if self.announcing and ends else 0
+                yield self._packet(route, token, sequence, events, ends, announced, item)
+
+    def _packet(
+        self,
+        route: int,
+        token: int,
+        sequence: int,
+        events: int,
+        last: bool,
+        announced: int,
+        item: int,
+    ) -> Packet:
+        noc = self.chip.noc
+        flits = packet_flits(events, noc.header_flits, noc.event_flits)
+        tree = self._trees[route]
+        return Packet(route, token, sequence, events, flits, last, announced, item, tree, -1)
 
     def consumer_of(self, packet: Packet, core: int) -> int:
         """The consumer a packet is for; -1 for a credit."""
@@ -192,11 +255,7 @@ class Machine:
 
     def _distance(self, source: int, target: int) -> int:
         """Router outputs crossed, the one into the core or the host included (S7)."""
-        (x0, y0), (x1, y1) = self._place(source), self._place(target)
-        return abs(x0 - x1) + abs(y0 - y1) + 1
-
-    def _place(self, endpoint: int) -> tuple[int, int]:
-        return self.chip.position(entry_node(self.chip, endpoint))
+        return len(xy_path(self.chip, source, target))
 
     # -- windows and credits (S14) -----------------------------------------------------------
 
@@ -242,7 +301,8 @@ class Machine:
             cycles = task_cycles(self.chip.core.task_setup_cycles, cycles, 0, 0)
             self._tasks[key] = Task(item, -1, cycles, self.tally.kind(counts))
         template = self._tasks[key]
-        return Task(item, token, template.cycles, template.kind)
+        bits = events * self.fetch_bits[item]
+        return Task(item, token, template.cycles, template.kind, -1, bits, not bits)
 
     def stage_task(self, stage: int, token: int) -> Task:
         """The task that runs a stage's kernels one after another."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Generator
+from dataclasses import dataclass
 from typing import Protocol
 
 from simpy import Environment
@@ -16,7 +17,7 @@ from simpy.events import Event, Timeout
 
 from seneca_sim.engine.reference.clock import ARBITRATE, ARRIVE, PHASES, Bell, cycle_of
 from seneca_sim.engine.reference.packet import Packet
-from seneca_sim.engine.reference.tally import FLIT_HOP, Tally
+from seneca_sim.engine.reference.tally import BOUNDARY_BIT, FLIT_HOP, Tally
 
 
 def nobody() -> None:
@@ -41,8 +42,11 @@ class InputBuffer:
 
     whole_packets = False
 
-    def __init__(self, env: Environment, node: int, index: int, capacity: int) -> None:
+    def __init__(
+        self, env: Environment, node: int, index: int, capacity: int, slot: int = 0
+    ) -> None:
         self.env, self.node, self.index, self.capacity = env, node, index, capacity
+        self.slot = slot  # room that every packet takes; 0: its own flits
         self.used = self.peak = 0
         self.packets: deque[Packet] = deque()
         self.copies_left = 0
@@ -61,7 +65,8 @@ class InputBuffer:
         self.copies_left -= 1
         if self.copies_left:
             return
-        self.used -= self.packets.popleft().flits
+        packet = self.packets.popleft()
+        self.used -= self.slot or packet.flits
         self.upstream()
         if self.freed is not None:
             self.freed()
@@ -75,14 +80,36 @@ class InputBuffer:
             self.outputs[port].ask(self)
 
 
-class OutputPort:
-    """An output of a router with its link: round-robin over inputs, one packet at a time."""
+@dataclass(frozen=True)
+class LinkKind:
+    """What a port and its link are like.
 
-    def __init__(
-        self, env: Environment, tally: Tally, inputs: int, hop_cycles: int, sink: Sink
-    ) -> None:
-        self.env, self.tally, self.inputs = env, tally, inputs
-        self.hop, self.sink = hop_cycles, sink
+    Attributes:
+        inputs: how many inputs a router has.
+        hop_cycles: latency.
+        serials: cycles that a packet of so many flits occupies the link.
+        rotate: round-robin; else the lowest asking input always wins.
+        slot: in a torus, the room that every packet takes; 0 in a mesh.
+        ring_input: in a torus, the input whose packets are in this output's ring already.
+        whole: hands over whole packets (a boundary between reticles).
+        boundary_bits: bits of a flit that are paid for crossing a boundary; 0 within a reticle.
+    """
+
+    inputs: int
+    hop_cycles: int
+    serials: tuple[int, ...]
+    rotate: bool = True
+    slot: int = 0
+    ring_input: int = -1
+    whole: bool = False
+    boundary_bits: int = 0
+
+
+class OutputPort:
+    """An output of a router with its link: arbitrates among inputs, one packet at a time."""
+
+    def __init__(self, env: Environment, tally: Tally, kind: LinkKind, sink: Sink) -> None:
+        self.env, self.tally, self.kind, self.sink = env, tally, kind, sink
         self.requests: dict[int, InputBuffer] = {}
         self.pointer = 0
         self.bell = Bell(env)
@@ -100,23 +127,35 @@ class OutputPort:
             self.bell.ring(ARBITRATE)
 
     def choose(self) -> int:
-        """S6: the first asking input at or after the pointer."""
-        if len(self.requests) == 1:
-            return next(iter(self.requests))
-        return min(self.requests, key=lambda index: (index - self.pointer) % self.inputs)
+        """S6: the first asking input at or after the pointer, -1 if there is no room for it.
+
+        In a torus the first that has room (S19).
+        """
+        inputs, pointer = self.kind.inputs, self.pointer
+        for index in sorted(self.requests, key=lambda i: (i - pointer) % inputs):
+            if self._fits(index):
+                return index
+            if not self.kind.slot:
+                break
+        return -1
+
+    def _fits(self, index: int) -> bool:
+        need = self.requests[index].packets[0].flits
+        if self.kind.slot:
+            # Entering a ring leaves a bubble: one more packet's room behind the link.
+            need = self.kind.slot * (1 if index == self.kind.ring_input else 2)
+        return self.sink.used + need <= self.sink.capacity
 
     def run(self) -> Generator[Event, None, None]:
         """Arbitrate, send, repeat; each turn of the loop starts in ARBITRATE."""
-        env, sink = self.env, self.sink
+        env, serials, rotate = self.env, self.kind.serials, self.kind.rotate
         blocked_since = -1
         yield self.bell.wait()
         while True:
             if not self.requests:
                 yield self.bell.wait()
             index = self.choose()
-            buffer = self.requests[index]
-            packet = buffer.packets[0]
-            if sink.used + packet.flits > sink.capacity:
+            if index < 0:
                 if blocked_since < 0:
                     blocked_since = cycle_of(env)
                 yield self.bell.wait()
@@ -124,25 +163,32 @@ class OutputPort:
             if blocked_since >= 0:
                 self.blocked += cycle_of(env) - blocked_since
                 blocked_since = -1
-            del self.requests[index]
-            self.pointer = (index + 1) % self.inputs
+            buffer = self.requests.pop(index)
+            packet = buffer.packets[0]
+            if rotate:
+                self.pointer = (index + 1) % self.kind.inputs
             self._send(packet)
-            yield Timeout(env, PHASES * packet.serial + ARRIVE - ARBITRATE)
+            yield Timeout(env, PHASES * serials[packet.flits] + ARRIVE - ARBITRATE)
             buffer.copy_left()
             if self.requests:
                 yield Timeout(env, ARBITRATE - ARRIVE)
 
     def _send(self, packet: Packet) -> None:
         """S5: reserve the whole packet's room; its first flit is over after `hop` cycles."""
-        sink = self.sink
-        sink.used += packet.flits
+        sink, kind = self.sink, self.kind
+        serial = kind.serials[packet.flits]
+        sink.used += kind.slot or packet.flits
         if sink.used > sink.peak:
             sink.peak = sink.used
         self.flits += packet.flits
         self.packets += 1
-        self.busy += packet.serial
-        self.tally.add(packet.item, packet.token, cycle_of(self.env), FLIT_HOP, packet.flits)
-        cycles = self.hop + (packet.serial - 1 if sink.whole_packets else 0)
+        self.busy += serial
+        now = cycle_of(self.env)
+        self.tally.add(packet.item, packet.token, now, FLIT_HOP, packet.flits)
+        if kind.boundary_bits:
+            bits = packet.flits * kind.boundary_bits
+            self.tally.add(packet.item, packet.token, now, BOUNDARY_BIT, bits)
+        cycles = kind.hop_cycles + (serial - 1 if kind.whole or sink.whole_packets else 0)
         arrival = Timeout(self.env, PHASES * cycles + ARRIVE - ARBITRATE)
         assert arrival.callbacks is not None
         arrival.callbacks.append(lambda _: sink.arrive(packet))

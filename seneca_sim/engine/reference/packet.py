@@ -14,8 +14,8 @@ class Packet:
     sequence: int
     events: int
     flits: int
-    serial: int  # cycles on a link
-    last: bool  # ends its vector
+    last: bool  # ends its vector (S10), or announces it
+    announced: int  # events that this packet announces
     item: int  # who is charged for its journey
     tree: dict[int, tuple[int, ...]]
     created: int

@@ -63,7 +63,7 @@ def simulate(
     if machine.host.done < stream.tokens:
         raise DeadlockError(
             f"deadlock in cycle {int(machine.env.now) // PHASES}: {machine.host.done} of "
-            f"{stream.tokens} tokens done; waiting: {waiting_parts(machine)}"
+            f"{stream.tokens} tokens done; {waiting_parts(machine)}"
         )
     return _activity(machine)
 
@@ -92,6 +92,10 @@ def _activity(machine: Machine) -> Activity:
         controller_blocked=_ints(c.blocked for c in controllers),
         npe_busy=_ints(n.busy for n in npes),
         generator_busy=_ints(g.busy for g in machine.generators),
+        npe_starved=_ints(n.starved for n in npes),
+        core_active=_ints(a.cycles for a in machine.active),
+        channel_busy=_ints(c.busy for c in machine.channels),
+        channel_bits=_ints(c.bits for c in machine.channels),
         output_blocked=_ints(c.output_blocked for c in controllers),
         input_peak=_ints(q.peak for q in machine.inputs),
         output_peak=_ints(q.peak for q in machine.outputs),

@@ -1,0 +1,205 @@
+"""Event-driven matrix-vector products at BF16: every product and every sum is rounded.
+
+Events are added one after another in the order given (ascending channels), so results are those of
+the grouped micro-kernels, whatever the size of the groups. Accumulators wait in a float32 array
+while a slice's events run, and the loop over neurons becomes vector instructions.
+
+A weight column of packed integers is laid out as the micro-kernels read it: a word serves one
+lane, and its parts stand for rows of lanes, `width` of them.
+"""
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from seneca_sim.errors import InputError
+from seneca_sim.functional.bf16 import number, rounded, word
+
+Words = NDArray[np.uint16]
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
+
+
+@njit(cache=True)
+def _read(words: Words, start: int, count: int) -> Floats:
+    numbers = np.empty(count, np.float32)
+    for i in range(count):
+        numbers[i] = number(words[start + i])
+    return numbers
+
+
+@njit(cache=True)
+def _write(words: Words, start: int, numbers: Floats) -> None:
+    for i in range(numbers.size):
+        words[start + i] = word(numbers[i])
+
+
+@njit(cache=True)
+def apply_events_bf16(
+    words: Words, target: int, weights: int, stride: int, rows: int, channels: Ints, values: Words
+) -> None:
+    """BF16 weights: acc += x * column, per event, as event_bf16.
+
+    Args:
+        words: the core's memory; nothing is checked against its length here.
+        target: index of the first accumulator.
+        weights: index of the slice's first column.
+        stride: words from one column to the next.
+        rows: accumulators, and words used of a column.
+        channels: the events' columns, in the order in which they are to be added.
+        values: the events' values.
+    """
+    acc = _read(words, target, rows)
+    for i in range(channels.size):
+        start, x = weights + channels[i] * stride, number(values[i])
+        column = words[start : start + rows]
+        for r in range(rows):
+            acc[r] = rounded(acc[r] + rounded(number(column[r]) * x))
+    _write(words, target, acc)
+
+
+@njit(cache=True)
+def _apply_int8(
+    words: Words, target: int, weights: int, stride: int, rows: int, lanes: int,
+    channels: Ints, values: Words, factor: np.float32,
+) -> None:  # fmt: skip
+    for part in range(2):
+        down = np.uint16(8 * part)
+        acc = _parts(words, target, rows, lanes, 2, part)
+        for i in range(channels.size):
+            start, x = weights + channels[i] * stride, number(values[i])
+            column = words[start : start + rows * lanes]
+            for r in range(rows * lanes):
+                weight = np.int8(np.uint8(column[r] >> down))
+                product = rounded(np.float32(weight) * factor * x)
+                acc[r] = rounded(acc[r] + product)
+        _put_parts(words, target, lanes, 2, part, acc)
+
+
+@njit(cache=True)
+def _apply_int4(
+    words: Words, target: int, weights: int, stride: int, rows: int, lanes: int,
+    channels: Ints, values: Words, factor: np.float32,
+) -> None:  # fmt: skip
+    for part in range(4):
+        up = np.uint16(12 - 4 * part)
+        acc = _parts(words, target, rows, lanes, 4, part)
+        for i in range(channels.size):
+            start, x = weights + channels[i] * stride, number(values[i])
+            column = words[start : start + rows * lanes]
+            for r in range(rows * lanes):
+                weight = np.int16(np.uint16(column[r] << up)) >> np.int16(12)
+                product = rounded(np.float32(weight) * factor * x)
+                acc[r] = rounded(acc[r] + product)
+        _put_parts(words, target, lanes, 4, part, acc)
+
+
+@njit(cache=True)
+def _parts(words: Words, target: int, rows: int, lanes: int, width: int, part: int) -> Floats:
+    """Accumulators of every `width`-th row of lanes, from row `part` on."""
+    acc = np.empty(rows * lanes, np.float32)
+    for r in range(rows * lanes):
+        acc[r] = number(words[target + (r // lanes * width + part) * lanes + r % lanes])
+    return acc
+
+
+@njit(cache=True)
+def _put_parts(words: Words, target: int, lanes: int, width: int, part: int, acc: Floats) -> None:
+    for r in range(acc.size):
+        words[target + (r // lanes * width + part) * lanes + r % lanes] = word(acc[r])
+
+
+_PACKED = {8: _apply_int8, 4: _apply_int4}
+_BINARY = np.uint16(0x3F80)  # 1: times 1 changes no bit, so a binary event is an event of value 1
+
+
+def apply_packed_events(
+    words: Words,
+    target: int,
+    weights: int,
+    stride: int,
+    rows: int,
+    lanes: int,
+    channels: Ints,
+    values: Words | None,
+    *,
+    bits: int,
+    explicit: bool = False,
+) -> None:
+    """INT8 or INT4 weights, as event_int8, event_int4 and their binary and explicit forms.
+
+    Args:
+        words: the core's memory.
+        target: index of the first accumulator; there are rows x lanes x 16 / bits of them.
+        weights: index of the slice's first column.
+        stride: words from one column to the next, at least rows x lanes.
+        rows: rows of words; each serves 16 / bits rows of lanes.
+        lanes: NPEs.
+        channels: the events' columns, in the order in which they are to be added.
+        values: the events' values; None for one-bit events.
+        bits: of a weight, 8 or 4.
+        explicit: weights come out times 256 or 4096, as SHL leaves them, but for one-bit events
+            with INT4 weights, which are read as numbers.
+
+    Raises:
+        InputError: other bits, or memory too short.
+    """
+    if bits not in _PACKED:
+        raise InputError(f"packed weights have 8 or 4 bits, not {bits}")
+    last = weights + stride * int(channels.max(initial=0)) + rows * lanes
+    if max(last, target + rows * lanes * (16 // bits)) > words.size:
+        raise InputError(f"a slice of {rows} x {lanes} words does not lie in the memory")
+    scaled = explicit and (values is not None or bits == 8)
+    factor = np.float32(2.0 ** (16 - bits) if scaled else 1)
+    given = np.full(channels.size, _BINARY) if values is None else values
+    _PACKED[bits](words, target, weights, stride, rows, lanes, channels, given, factor)
+
+
+def pack_weights(weights: NDArray[np.integer], bits: int, lanes: int) -> Words:
+    """Integer weights [neurons, columns] as words [columns, rows x lanes], as the kernels read.
+
+    Neuron (row * width + part) * lanes + lane is part `part` of the word of `row` and `lane`;
+    missing neurons are 0.
+
+    Raises:
+        InputError: a weight does not fit, or `bits` is not 8 or 4.
+    """
+    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
+    if bits not in _PACKED or (weights.size and not low <= weights.min() <= weights.max() <= high):
+        raise InputError(f"weights do not fit {bits} bits: expected 8 or 4 bits, {low} to {high}")
+    neurons, columns = weights.shape
+    width = 16 // bits
+    rows = -(-neurons // (width * lanes))
+    padded = np.zeros((rows * width * lanes, columns), np.int64)
+    padded[:neurons] = weights
+    parts = padded.reshape(rows, width, lanes, columns) & ((1 << bits) - 1)
+    shifts = (np.arange(width) * bits)[:, None, None]
+    packed = np.bitwise_or.reduce(parts << shifts, axis=1)
+    words: Words = packed.reshape(rows * lanes, columns).T.astype(np.uint16)
+    return words
+
+
+@njit(cache=True)
+def _fire(x: Words, threshold: np.float32, low: int, channels: Ints, values: Words) -> int:
+    count = 0
+    for i in range(x.size):
+        if abs(number(x[i])) > threshold:
+            channels[count] = low + i
+            values[count] = x[i]
+            count += 1
+    return count
+
+
+def fire_bf16(x: Words, threshold: np.float32, low: int = 0) -> tuple[Ints, Words]:
+    """The events of a vector, channels ascending: those with |x| > T, as GTH decides.
+
+    A NaN is greater than nothing and stays silent, as on the chip.
+
+    Args:
+        x: words of channels `low` and following.
+        threshold: T, a BF16 number.
+        low: the first channel's number.
+    """
+    channels, values = np.empty(x.size, np.int64), np.empty(x.size, np.uint16)
+    count = _fire(x, threshold, low, channels, values)
+    return channels[:count], values[:count]
