@@ -38,6 +38,7 @@ class ControllerSpec:
     event_out_instructions: int = field(default=0, metadata=_ZERO_OK)
     event_in_memory_accesses: int = field(default=1, metadata=_ZERO_OK)
     cycles_per_instruction: int = 1
+    code_bits: int = field(default=2**17, metadata=_BITS)
 
     def __post_init__(self) -> None:
         check_numbers(self, "core.controller")
@@ -49,6 +50,7 @@ class CoreSpec:
 
     Attributes:
         npes: lanes of 16 bits, all doing the same instruction.
+        bank_bits: size of one SRAM block of the data memory.
         register_words: 16-bit words of registers in each NPE.
         line_bits: width of the data-memory port.
         group_size: input events that one pass over the neuron states applies together.
@@ -67,6 +69,7 @@ class CoreSpec:
 
     npes: int = 8
     data_memory_bits: int = field(default=2**21, metadata=_BITS)
+    bank_bits: int = field(default=2**18, metadata=_BITS)
     instruction_memory_bits: int = field(default=2**18, metadata=_BITS)
     register_words: int = 64
     line_bits: int = field(default=128, metadata=_BITS)

@@ -6,14 +6,14 @@ from typing import Any
 
 from seneca_sim.chip import Chip
 from seneca_sim.program import Program
+from seneca_sim.program.verify_memory import code_bits
 from seneca_sim.results.ids import content_hash
 
 
 def program_summary(program: Program, chip: Chip) -> dict[str, Any]:
     """Plain numbers about a program on its chip."""
-    used = [0] * program.cores
-    for region in program.regions:
-        used[region.core] = max(used[region.core], region.address_bits + region.bits)
+    used = [program.memory_bits.get(core, 0) for core in range(program.cores)]
+    code = code_bits(program, chip)
     holds = [bits for bits in used if bits]
     fullest = max(range(program.cores), key=lambda core: used[core])
     weights = sum(r.bits for r in program.regions if r.name.startswith("weight:"))
@@ -35,6 +35,11 @@ def program_summary(program: Program, chip: Chip) -> dict[str, Any]:
         "fullest_core": fullest,
         "memory_bits_mean": sum(holds) // max(1, len(holds)),
         "weight_bits": weights,
+        "bank_bits": chip.core.bank_bits,
+        "banks_per_core": -(-chip.core.data_memory_bits // chip.core.bank_bits),
+        "banks_fullest_core": -(-used[fullest] // chip.core.bank_bits),
+        "code_bits_fullest_core": max(code.values(), default=0),
+        "code_bits_there_per_core": chip.core.instruction_memory_bits,
     }
 
 
@@ -51,6 +56,9 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
         f"memory   fullest core {summary['fullest_core']}: {full:,} of {there:,} bits "
         f"({100 * full / there:.0f} %), mean {summary['memory_bits_mean']:,}; "
         f"weights {summary['weight_bits']:,} bits in all",
+        f"banks    {summary['banks_fullest_core']} of {summary['banks_per_core']} on the fullest "
+        f"core; code {summary['code_bits_fullest_core']:,} of "
+        f"{summary['code_bits_there_per_core']:,} bits of instruction memory",
         f"program  {summary['sites']} sites, {summary['routes']} routes, "
         f"{summary['consumers']} consumers, {summary['stages']} stages; "
         f"id {summary['program_hash'][:12]}",

@@ -19,6 +19,8 @@ from seneca_sim.errors import CapacityError, InputError
 REGISTERS: Final = 64
 """Words of an NPE's register file (second-hand: facts on SENECA, Tang et al. 2023)."""
 LOOP_BUFFER_ENTRIES: Final = 128
+LOOP_BUFFER_WORD_BITS: Final = 23
+"""An instruction as the loop buffer holds it (second-hand, as above)."""
 """Instructions that the loop buffer holds (second-hand, as above)."""
 
 
@@ -98,6 +100,11 @@ class Kernel:
         instructions = (i for section in self.sections for i, _ in section.instructions)
         written = {i.operands[1].partition("[")[0] for i in instructions if i.mnemonic == "MST"}
         return tuple(name for name, _ in self.memory if name in written)
+
+    @property
+    def code_bits(self) -> int:
+        """Bits of the kernel's text in the instruction memory, from where it is loaded."""
+        return LOOP_BUFFER_WORD_BITS * sum(len(s.instructions) for s in self.sections)
 
     def rows_for(self, neurons: int) -> int:
         """Trips of `row:` for so many neurons (or values): whole lines of the data memory.

@@ -10,21 +10,28 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from seneca_sim.chip import Chip
-from seneca_sim.cost.kernel import load_kernel
 from seneca_sim.errors import CapacityError, InputError
 from seneca_sim.program.ir import HOST_STAGE, NO_REGION, NO_ROUTE, Program
+from seneca_sim.program.verify_memory import (
+    code_fits,
+    fetches_have_a_channel,
+    memory_fits,
+    regions_are_local,
+    slices_match_rows,
+    uses_of_regions,
+)
 
 
 def verify(program: Program, chip: Chip) -> None:
     """Check a program against every rule.
 
     Raises:
-        CapacityError: a core's memory map is larger than its data memory.
+        CapacityError: data or code of a core is larger than its memory.
         InputError: any other rule is broken; the message names rule and place.
     """
     for rule in RULES:
         for problem in rule(program, chip):
-            error = CapacityError if rule is memory_fits else InputError
+            error = CapacityError if rule in (memory_fits, code_fits) else InputError
             raise error(f"program {program.name}: {problem}")
 
 
@@ -53,7 +60,7 @@ def indices_exist(program: Program, chip: Chip) -> Iterator[str]:
     for i, consumer in enumerate(program.consumers):
         if consumer.core not in endpoints or consumer.site not in range(len(program.sites)):
             yield f"consumer {i} points outside its tables"
-    for _, region, who in _uses(program):
+    for _, region, who in uses_of_regions(program):
         if region not in range(len(program.regions)):
             yield f"{who} has no place in the memory map"
     for i, stage in enumerate(program.stages):
@@ -62,29 +69,6 @@ def indices_exist(program: Program, chip: Chip) -> Iterator[str]:
             e in known[1] for e in stage.emits
         ):
             yield f"stage {i} ({stage.name}) points outside its tables"
-
-
-def _uses(program: Program) -> Iterator[tuple[int, int, str]]:
-    """(core, region, by whom) of every use of the memory map."""
-    for i, consumer in enumerate(program.consumers):
-        if consumer.kernel:
-            yield consumer.core, consumer.weights, f"weights of consumer {i}"
-        if consumer.target != NO_REGION:
-            yield consumer.core, consumer.target, f"target of consumer {i}"
-    for i, route in enumerate(program.routes):
-        if route.buffer != NO_REGION:
-            yield route.source, route.buffer, f"buffer of route {i}"
-    for stage in program.stages:
-        for step in stage.steps:
-            for name, region in step.regions:
-                yield stage.core, region, f"{name} of {step.kernel} in stage {stage.name}"
-
-
-def regions_are_local(program: Program, chip: Chip) -> Iterator[str]:
-    """Weights, accumulators, buffers and operands lie on the core that uses them."""
-    for core, region, who in _uses(program):
-        if program.regions[region].core != core:
-            yield f"{who} on core {core} lies on core {program.regions[region].core}"
 
 
 def stages_are_local(program: Program, chip: Chip) -> Iterator[str]:
@@ -181,51 +165,6 @@ def windows_are_answered(program: Program, chip: Chip) -> Iterator[str]:
             yield f"route {i} of {site} is acknowledged by {sorted(answers[i])}, not by {expected}"
 
 
-def memory_fits(program: Program, chip: Chip) -> Iterator[str]:
-    """No two regions of a core overlap, and the last one ends inside the data memory."""
-    by_core: dict[int, list[tuple[int, int, str]]] = defaultdict(list)
-    for region in program.regions:
-        by_core[region.core].append((region.address_bits, region.bits, region.name))
-    for core, regions in by_core.items():
-        end, before = 0, ""
-        for address, bits, name in sorted(regions):
-            if address < end:
-                yield f"core {core}: {name} overlaps {before}"
-            end, before = address + bits, name
-    have = chip.core.data_memory_bits
-    for core, bits in program.memory_bits.items():
-        if bits > have:
-            yield f"core {core} needs {bits:,} bits of data memory and has {have:,}"
-
-
-def fetches_have_a_channel(program: Program, chip: Chip) -> Iterator[str]:
-    """Shared regions need an off-core memory."""
-    shared = next((r for r in program.regions if r.shared), None)
-    if shared is not None and chip.memory.kind == "none":
-        yield f"{shared.name} lies in shared memory, but chip {chip.name} has none (memory.kind)"
-
-
-def slices_match_rows(program: Program, chip: Chip) -> Iterator[str]:
-    """A weight slice has a column for every channel, and rows enough for its neurons."""
-    for consumer in program.consumers:
-        if not consumer.kernel:
-            continue
-        need = load_kernel(consumer.kernel, chip.core.npes).rows_for(consumer.neurons)
-        if consumer.rows < need:
-            site = program.sites[consumer.site].name
-            yield (
-                f"{site} on core {consumer.core} runs over {consumer.rows} rows; "
-                f"{consumer.neurons} neurons need {need}"
-            )
-        region = program.regions[consumer.weights]
-        width = program.sites[consumer.site].width
-        if region.columns != width or region.rows != consumer.neurons:
-            yield (
-                f"weights {region.name} on core {consumer.core} are {region.rows} x "
-                f"{region.columns}; expected {consumer.neurons} x {width}"
-            )
-
-
 def no_cycle_in_a_token(program: Program, chip: Chip) -> Iterator[str]:
     """Within one token no stage waits, through others, for itself."""
     unmet = [0] * len(program.stages)
@@ -264,6 +203,7 @@ RULES = (
     windows_are_answered,
     slices_match_rows,
     memory_fits,
+    code_fits,
     fetches_have_a_channel,
     no_cycle_in_a_token,
 )

@@ -21,7 +21,7 @@ from seneca_sim.program import EventStream, Program
 MODEL_VERSION: Final = 1
 """Raised with every change of the engines' rules that moves a count or a cycle."""
 
-_CORE_PRICE_ONLY = ("data_memory_bits", "instruction_memory_bits", "register_words", "gating")
+_CORE_PRICE_ONLY = ("data_memory_bits", "instruction_memory_bits", "register_words", "bank_bits", "gating")
 
 
 def canonical_json(value: Any) -> str:

@@ -98,7 +98,7 @@ def test_overrides_are_read_like_the_file() -> None:
         ("columns: {value: 4, range: [9, 1]}", "c.yaml:3:28: columns.range must be [low, high]"),
         ("host: {x: 8}", "c.yaml:3:11: host.x: 8 is too large: at most 7"),
         ("core: {input_queue_flits: 5}", "c.yaml:3:27: core.input_queue_flits: 5 flits cannot"),
-        ("noc: {packet_events: 64}", "seneca-8x8.yaml:41:17: noc.buffer_flits: 18 flits cannot"),
+        ("noc: {packet_events: 64}", "seneca-8x8.yaml:43:17: noc.buffer_flits: 18 flits cannot"),
     ],
 )
 def test_a_slip_is_told_with_its_place(text: str, message: str) -> None:

@@ -117,6 +117,13 @@ def _exchange(c: Chip) -> Program:
 _TIGHT = {"input_queue_flits": 17, "output_queue_flits": 17, "buffer_flits": 17, "hop_cycles": 200}
 
 
+_RING = (
+    "input queue 0 -> controller 0 -> output queue 0 -> router 1 west input -> router 2 west input "
+    "-> input queue 2 -> controller 2 -> output queue 2 -> router 1 east input -> router 0 east "
+    "input -> input queue 0"
+)
+
+
 @scenario("S21")
 def unsafe_sending_deadlocks() -> Run:
     """Two cores send 5 full packets to each other, and the fifth waits for ever.
@@ -125,10 +132,10 @@ def unsafe_sending_deadlocks() -> Run:
     router 1 in T + 217 and router 2 in T + 417, and is there in T + 616. The second leaves the core
     in T + 234, the third in T + 451; the fourth is in the output queue from T + 471. So the
     controller waits with the fifth when the first arrives, does not take it, and nothing moves
-    again; the same on the other side.
+    again; the same on the other side. The error names the ring, from core 0 over 2 and back.
     """
     c = chip(3, 1, x=1, unsafe_blocking_send=1, **_TIGHT)
-    expected = {"error": ("DeadlockError", "controller")}
+    expected = {"error": ("DeadlockError", f"waiting in a cycle: {_RING}")}
     return Run(c, _exchange(c), stream_of(0, 80, 80, 0), expected)
 
 
