@@ -32,18 +32,6 @@ class Machine:
     log_packets: bool = False
 
 
-def compile_for(
-    trace: ActivationTrace, name: str, loaded: LoadedChip, settings: Settings
-) -> Program:
-    """Compile the model that a trace was recorded on."""
-    from workloads.compiler import lower, rwkv4_graph
-
-    sizes = {key: int(str(value)) for key, value in trace.shape.items() if key != "family"}
-    cores = settings.whole("mapping.cores_per_layer")
-    weights = settings.run["mapping.weights"]
-    return lower(rwkv4_graph(name, sizes), loaded.chip, cores, weights=weights)
-
-
 def with_dense(traces: Mapping[str, ActivationTrace]) -> dict[str, ActivationTrace]:
     """Put the dense run in front: the first trace with nothing skipped."""
     if DENSE in traces:

@@ -17,6 +17,7 @@ RUN_SETTINGS = {
     "workload.context": "64",
     "mapping.cores_per_layer": "0",
     "mapping.weights": "core",
+    "mapping.state_words": "2",
     "mode": "generation",
 }
 """Settings of a run that belong to no file, with their defaults; 0 cores leaves the choice."""

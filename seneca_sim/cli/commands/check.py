@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,10 @@ from seneca_sim.cli.options import (
     set_option,
     workload_options,
 )
+
+if TYPE_CHECKING:
+    from seneca_sim.chip import Chip
+    from seneca_sim.cli.settings import Settings
 
 
 @click.command("check")
@@ -63,8 +67,7 @@ def command(
     elif not files_only:
         need_torch("checking values")
         inputs = inputs_of(workload, text, recipe, settings, rescaled)
-        cores = settings.whole("mapping.cores_per_layer")
-        findings = _check_values(inputs, loaded.chip, cores)
+        findings = _check_values(inputs, loaded.chip, settings)
         lines += [f"{f['variant']}: {f['verdict']}" for f in findings]
     passed = all(f["passed"] for f in findings)
     if as_json:
@@ -78,7 +81,7 @@ def command(
     return 0 if passed else 1
 
 
-def _check_program(path: Path, chip: Any) -> str:
+def _check_program(path: Path, chip: Chip) -> str:
     from seneca_sim.program.file import read_program
     from seneca_sim.program.verify import RULES, verify
 
@@ -87,18 +90,17 @@ def _check_program(path: Path, chip: Any) -> str:
     return f"program {program.name}: keeps all {len(RULES)} rules on {chip.name}"
 
 
-def _check_values(inputs: Any, chip: Any, cores: int) -> list[dict[str, Any]]:
+def _check_values(inputs: Any, chip: Chip, settings: Settings) -> list[dict[str, Any]]:
     """Run the program's values on the recorded tokens of every variant."""
+    from seneca_sim.cli.compiling import compile_shape
     from seneca_sim.cli.progress import progress
-    from workloads.compiler import lower, rwkv4_graph
     from workloads.compiler.check import check_values, verdict
     from workloads.job.prepare import prepare
 
     with progress("recording") as tell:
         prepared = prepare(inputs, tell)
         shape = next(iter(prepared.traces.values())).shape
-        sizes = {key: int(str(value)) for key, value in shape.items() if key != "family"}
-        program = lower(rwkv4_graph(inputs.name, sizes), chip, cores)
+        program = compile_shape(inputs.name, shape, chip, settings)
         weights = {name: tensor.numpy() for name, tensor in prepared.model.weights.items()}
         findings = []
         for number, (variant, trace) in enumerate(prepared.traces.items()):

@@ -36,10 +36,10 @@ def command(
 ) -> None:
     """Compile WORKLOAD (a zoo name or checkpoint) for a chip and show the mapping."""
     from seneca_sim.chip.load import load_chip
+    from seneca_sim.cli.compiling import compile_shape
     from seneca_sim.cli.settings import parse_settings
     from seneca_sim.cli.summary import program_summary, summary_lines
     from seneca_sim.program.file import write_program
-    from workloads.compiler import lower, rwkv4_graph
 
     settings = parse_settings(sets)
     loaded = load_chip(chip, settings.chip)
@@ -55,10 +55,7 @@ def command(
 
         inputs = inputs_of(workload, text, recipe, settings, rescaled)
         name, shape = inputs.name, dict(trace_shape(load(inputs)))
-    sizes = {key: int(str(value)) for key, value in shape.items() if key != "family"}
-    cores = settings.whole("mapping.cores_per_layer")
-    weights = settings.run["mapping.weights"]
-    program = lower(rwkv4_graph(name, sizes), loaded.chip, cores, weights=weights)
+    program = compile_shape(name, shape, loaded.chip, settings)
     if output is not None:
         write_program(output, program)
     summary = program_summary(program, loaded.chip)

@@ -74,9 +74,9 @@ def command(
     """
     started = time.perf_counter()
     from seneca_sim.chip.load import load_chip
+    from seneca_sim.cli.compiling import compile_shape
     from seneca_sim.cli.pipeline import (
         Machine,
-        compile_for,
         resolved_inputs,
         simulate_variants,
         with_dense,
@@ -94,7 +94,8 @@ def command(
         source = _replay(trace)
     else:
         source = _record(inputs_of(workload, text, recipe, settings, rescaled), not no_accuracy)
-    program = compile_for(next(iter(source.traces.values())), source.name, loaded, settings)
+    shape = next(iter(source.traces.values())).shape
+    program = compile_shape(source.name, shape, loaded.chip, settings)
     machine = Machine(loaded, table, program, mode, packets)
     bits = source.measure()  # slow the first time, so only for what compiles
     prepared = time.perf_counter()

@@ -130,11 +130,9 @@ class _Builder:
         self.traces, self.settings = traces, settings
 
     def __call__(self, chip: Chip) -> tuple[Program, dict[str, EventStream]]:
-        from workloads.compiler import event_stream, lower, rwkv4_graph
+        from seneca_sim.cli.compiling import compile_shape
+        from workloads.compiler import event_stream
 
         shape = next(iter(self.traces.values())).shape
-        sizes = {key: int(str(value)) for key, value in shape.items() if key != "family"}
-        cores = self.settings.whole("mapping.cores_per_layer")
-        weights = self.settings.run["mapping.weights"]
-        program = lower(rwkv4_graph("workload", sizes), chip, cores, weights=weights)
+        program = compile_shape("workload", shape, chip, self.settings)
         return program, {name: event_stream(program, t) for name, t in self.traces.items()}
