@@ -20,7 +20,7 @@ from seneca_sim.config.check import (
     whole_of,
     whole_quantity_of,
 )
-from seneca_sim.config.document import Table
+from seneca_sim.config.document import Scalar, Table
 from seneca_sim.config.write import yaml_text
 from seneca_sim.errors import InputError
 from seneca_sim.units import exact_text
@@ -74,8 +74,35 @@ def _load(document: Document) -> LoadedChip:
         if error.field is None:
             raise
         where = places.get(error.field, document.table.where)
-        raise InputError(f"{where}: {error}", field=error.field) from None
+        own = _own_fields(places, str(error), document.table) if _in_preset(where) else ""
+        raise InputError(f"{where}: {error}{own}", field=error.field) from None
     return LoadedChip(chip, leaves, document.sha256)
+
+
+def _in_preset(where: str) -> bool:
+    """Whether a place (file:line:column) is in a shipped preset."""
+    return where.rsplit(":", 2)[0] in {f"{name}.yaml" for name in LIBRARY.names()}
+
+
+def _own_fields(places: Mapping[str, str], message: str, table: Table) -> str:
+    """Name the fields that the user set: those that a message about another speaks of, else all.
+
+    A contradiction between two fields is told at one of them, which may be the preset's.
+    """
+    own = [path for path, where in places.items() if path != "name" and not _in_preset(where)]
+    spoken = [path for path in own if _speaks_of(message.lower(), path, table)]
+    shown = [f"{path} ({places[path]})" for path in (spoken or own)[:3]]
+    return f"; you set {', '.join(shown)}" if shown else ""
+
+
+def _speaks_of(message: str, path: str, table: Table) -> bool:
+    """Whether a message has the words of a field's name, or a word that is its value."""
+    node: Any = table
+    for key in path.split("."):
+        node = node.items[key]
+    words = [word for word in path.rpartition(".")[2].split("_") if word not in ("bits", "flits")]
+    value = node.text if isinstance(node, Scalar) and node.kind == "text" else ""
+    return any(word in message for word in words) or (value.isalpha() and value in message)
 
 
 def _build(

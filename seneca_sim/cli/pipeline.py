@@ -11,6 +11,7 @@ from seneca_sim.cli.progress import progress
 from seneca_sim.cli.settings import Settings
 from seneca_sim.cost.energy import EnergyTable, resolved_energy
 from seneca_sim.engine.activity import Mode
+from seneca_sim.engine.choose import Engine
 from seneca_sim.results import RunResult, price_run
 from seneca_sim.sweep import Run, simulate_many
 
@@ -30,6 +31,7 @@ class Machine:
     program: Program
     mode: Mode
     log_packets: bool = False
+    engine: Engine = "auto"
 
 
 def with_dense(traces: Mapping[str, ActivationTrace]) -> dict[str, ActivationTrace]:
@@ -46,7 +48,8 @@ def simulate_variants(machine: Machine, traces: Mapping[str, ActivationTrace]) -
 
     chip, program = machine.loaded.chip, machine.program
     streams = [event_stream(program, trace) for trace in traces.values()]
-    runs = [Run(chip, program, s, machine.mode, machine.log_packets) for s in streams]
+    how = machine.mode, machine.log_packets, machine.engine
+    runs = [Run(chip, program, stream, *how) for stream in streams]
     with progress("simulating") as tell:
         activities = simulate_many(runs, progress=lambda done, total: tell(done, total, ""))
     return [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from importlib.util import find_spec
 from pathlib import Path
 
 from seneca_sim.chip import Chip
@@ -16,18 +17,27 @@ _COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7")
 _FORMATS = (".svg", ".png", ".pdf")
 
 
+def check_picture(path: Path) -> None:
+    """Refuse a file that cannot be drawn, before anything is simulated.
+
+    Raises:
+        InputError: another suffix, or matplotlib is not installed.
+    """
+    if path.suffix not in _FORMATS:
+        raise InputError(f"{path}: unknown kind of picture; expected {', '.join(_FORMATS)}")
+    if find_spec("matplotlib") is None:
+        raise InputError("plots need matplotlib: pip install 'seneca-sim[plots]'")
+
+
 def draw_curves(chip: Chip, curves: Sequence[Curve], path: Path) -> None:
     """Draw a study's curves into a picture file.
 
     Raises:
         InputError: an unknown kind of file, or matplotlib is not installed.
     """
-    if path.suffix not in _FORMATS:
-        raise InputError(f"{path}: unknown kind of picture; expected {', '.join(_FORMATS)}")
-    try:
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise InputError("plots need matplotlib: pip install 'seneca-sim[plots]'") from None
+    check_picture(path)
+    from matplotlib.figure import Figure
+
     patterns = list(dict.fromkeys(curve.pattern for curve in curves))
     figure = Figure(figsize=(4.2 * len(patterns), 3.6), layout="constrained")
     for number, pattern in enumerate(patterns):
@@ -41,7 +51,9 @@ def draw_curves(chip: Chip, curves: Sequence[Curve], path: Path) -> None:
             if curve.saturation is not None:
                 height = SATURATED * curve.zero_load
                 axes.plot([curve.saturation], [height], marker="x", color=colour)
-        axes.axvline(capacity(chip, pattern), color="0.5", linestyle=":", label="capacity")
+        limit = capacity(chip, pattern)
+        if limit is not None:
+            axes.axvline(limit, color="0.5", linestyle=":", label="capacity")
         axes.set(title=f"{pattern}, {chip.columns} x {chip.rows} {chip.noc.topology}")
         axes.set(xlabel="offered load, flits a node and cycle", ylabel="mean latency, cycles")
         axes.set(yscale="log", xlim=(0, None))

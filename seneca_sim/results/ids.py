@@ -21,7 +21,13 @@ from seneca_sim.program import EventStream, Program
 MODEL_VERSION: Final = 1
 """Raised with every change of the engines' rules that moves a count or a cycle."""
 
-_CORE_PRICE_ONLY = ("data_memory_bits", "instruction_memory_bits", "register_words", "bank_bits", "gating")
+_CORE_PRICE_ONLY = (
+    "data_memory_bits",
+    "instruction_memory_bits",
+    "register_words",
+    "bank_bits",
+    "gating",
+)
 
 
 def canonical_json(value: Any) -> str:
@@ -48,7 +54,7 @@ def activity_id(
     return digest(
         {
             "model": MODEL_VERSION,
-            "chip": _cycle_fields(chip),
+            "chip": _cycle_fields(chip, program),
             "kernels": _kernels(program, chip.core.npes),
             "program": content_hash(program),
             "stream": stream.content_hash,
@@ -83,13 +89,19 @@ def group_id(members: Iterable[tuple[str, str]]) -> str:
     return digest([list(member) for member in members])
 
 
-def _cycle_fields(chip: Chip) -> dict[str, Any]:
-    """A chip without its name and without what only leaks or turns cycles into seconds."""
+def _cycle_fields(chip: Chip, program: Program) -> dict[str, Any]:
+    """A chip without its name and without what moves no cycle of this program.
+
+    That is what only leaks or turns cycles into seconds, off-core memory that the program does
+    not use, and the boundaries of a chip of one reticle.
+    """
     fields = asdict(chip)
     for name in ("name", "clock_hz", "voltage_mv"):
         del fields[name]
-    del fields["memory"]
-    if chip.memory.kind != "none":
+    del fields["memory"], fields["core"]["controller"]["code_bits"]
+    if not (chip.boundary.tile_columns or chip.boundary.tile_rows):
+        del fields["boundary"]
+    if any(region.shared for region in program.regions):
         fields["memory"] = asdict(chip.memory) | {"latency_ps": 0}
         fields["memory"]["latency_cycles"] = chip.memory_latency_cycles
     for name in _CORE_PRICE_ONLY:

@@ -162,6 +162,7 @@ def _bottleneck(result: RunResult) -> dict[str, Any]:
         "controller_busy": found.controller,
         "controller_blocked": found.blocked,
         "link_busy": found.link,
+        "npe_starved": found.starved,
         "waiting_cores": found.waiting_cores,
     }
 

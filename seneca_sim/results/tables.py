@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterable, Mapping
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
-from seneca_sim.chip.mesh import HOST, LOCAL, links, neighbour
+from seneca_sim.chip.mesh import HOST, LOCAL, crosses_boundary, links, neighbour
 from seneca_sim.engine.activity import PACKET_FIELDS
 from seneca_sim.results.run import RunResult
 from seneca_sim.results.sparsity import events_sent, site_sparsity
@@ -38,6 +38,7 @@ CORE_COLUMNS: Final = (
     "y",
     "npe_busy_cycles",
     "npe_idle_cycles",
+    "npe_starved_cycles",
     "controller_busy_cycles",
     "controller_stall_cycles",
     "controller_idle_cycles",
@@ -49,6 +50,15 @@ CORE_COLUMNS: Final = (
     "memory_bits",
     "energy_dynamic_pj",
     "energy_leakage_pj",
+)
+CHANNEL_COLUMNS: Final = (
+    "channel",
+    "first_core",
+    "last_core",
+    "bits",
+    "busy_cycles",
+    "utilisation",
+    "energy_pj",
 )
 LINK_COLUMNS: Final = (
     "source",
@@ -166,6 +176,7 @@ def cores_table(result: RunResult) -> pd.DataFrame:
                 *chip.position(core),
                 npe,
                 activity.cycles - npe,
+                int(activity.npe_starved[core]),
                 busy,
                 stalled,
                 activity.cycles - busy - stalled,
@@ -185,7 +196,7 @@ def cores_table(result: RunResult) -> pd.DataFrame:
 def links_table(result: RunResult) -> pd.DataFrame:
     """One row per link, in the order of `chip.mesh.links`."""
     activity, chip = result.activity, result.chip
-    energies = apportion(result.by_class.get("noc", 0), activity.link_flits.tolist())
+    energies = _link_energies(result)
     rows = []
     for index, (node, port) in enumerate(links(chip)):
         ends = {LOCAL: f"core {node}", HOST: "host"}
@@ -203,6 +214,43 @@ def links_table(result: RunResult) -> pd.DataFrame:
             )
         )
     return _frame(rows, LINK_COLUMNS)
+
+
+def _link_energies(result: RunResult) -> list[int]:
+    """FJ of every link: its flits, and for a link between reticles its bits."""
+    flits = result.activity.link_flits.tolist()
+    far = [
+        n * crosses_boundary(result.chip, hop)
+        for n, hop in zip(flits, links(result.chip), strict=True)
+    ]
+    own = apportion(result.by_op.get("noc.flit_hop", 0), flits)
+    beyond = apportion(result.by_op.get("noc.boundary_bit", 0), far)
+    return [a + b for a, b in zip(own, beyond, strict=True)]
+
+
+def channels_table(result: RunResult) -> pd.DataFrame | None:
+    """One row per channel of off-core memory; None for a chip without."""
+    activity, chip = result.activity, result.chip
+    if not activity.channel_busy.size:
+        return None
+    fetched = activity.channel_bits.tolist()
+    energies = apportion(result.by_class.get("off_core_memory", 0), fetched)
+    size = chip.memory.cores_per_channel
+    rows = [
+        (
+            index,
+            index * size,
+            min(chip.cores, (index + 1) * size) - 1,
+            bits,
+            busy,
+            busy / max(1, activity.cycles),
+            pj(energy),
+        )
+        for index, (bits, busy, energy) in enumerate(
+            zip(fetched, activity.channel_busy.tolist(), energies, strict=True)
+        )
+    ]
+    return _frame(rows, CHANNEL_COLUMNS)
 
 
 def tokens_table(result: RunResult) -> pd.DataFrame:
@@ -245,6 +293,7 @@ TABLES: Final[dict[str, Callable[[RunResult], pd.DataFrame | None]]] = {
     "layers": layers_table,
     "cores": cores_table,
     "links": links_table,
+    "channels": channels_table,
     "tokens": tokens_table,
     "packets": packets_table,
 }

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from seneca_sim.chip import Chip
@@ -30,6 +30,8 @@ class NocStudy:
     offered: tuple[float, ...]
     cycles: int
     seed: int
+    places: Mapping[str, str] = field(default_factory=dict, compare=False)
+    """Where "patterns transpose", "flits 4" and so on stand in the file."""
 
     def loads(self) -> list[Load]:
         """All loads, curve by curve."""
@@ -78,14 +80,47 @@ def read_noc_study(name_or_path: str | Path) -> NocStudy:
     for name in names:
         if name not in table.items:
             raise InputError(f"{table.where}: '{name}' is missing")
+    cycles = _whole(table, "cycles", _texts(table, "cycles")[0])
+    if not cycles:
+        raise InputError(f"{table.items['cycles'].where}: cycles is 0; expected at least 1")
     return NocStudy(
         chip=_texts(table, "chip")[0],
         patterns=tuple(_pattern(table, text) for text in _texts(table, "patterns")),
         flits=tuple(_whole(table, "flits", text) for text in _texts(table, "flits")),
         offered=tuple(sorted(_share(table, text) for text in _texts(table, "offered"))),
-        cycles=_whole(table, "cycles", _texts(table, "cycles")[0]),
+        cycles=cycles,
         seed=_whole(table, "seed", _texts(table, "seed")[0]),
+        places=_places(table, "patterns") | _places(table, "flits"),
     )
+
+
+def check_noc_study(study: NocStudy, chip: Chip) -> None:
+    """Refuse lengths and patterns that a chip's network cannot have.
+
+    Raises:
+        InputError: with file, line and column.
+    """
+    most = chip.noc.packet_flits
+    for flits in study.flits:
+        if not 1 <= flits <= most:
+            where = study.places.get(f"flits {flits}", "study")
+            raise InputError(
+                f"{where}: flits {flits}; expected 1 to {most}, a packet of {chip.name}"
+            )
+    if "transpose" in study.patterns and chip.columns != chip.rows:
+        where = study.places.get("patterns transpose", "study")
+        raise InputError(
+            f"{where}: transpose needs as many columns as rows; {chip.name} has {chip.columns} x"
+            f" {chip.rows}"
+        )
+
+
+def _places(table: Table, name: str) -> dict[str, str]:
+    """Where each value of a list stands; whole numbers as they are read."""
+    node = table.items[name]
+    nodes = node.items if isinstance(node, Array) else (node,)
+    found = [n for n in nodes if isinstance(n, Scalar)]
+    return {f"{name} {int(n.text) if n.text.isdigit() else n.text}": n.where for n in found}
 
 
 def _texts(table: Table, name: str) -> list[str]:
@@ -129,7 +164,12 @@ def run_noc_study(
     processes: int | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> list[Curve]:
-    """Run all loads of a study, in as many processes as there are cores."""
+    """Run all loads of a study, in as many processes as there are cores.
+
+    Raises:
+        InputError: a study that this chip cannot run, before the first load.
+    """
+    check_noc_study(study, chip)
     loads = study.loads()
     points: list[LoadPoint] = []
     workers = processes or os.cpu_count() or 1
@@ -149,13 +189,17 @@ def _curves(study: NocStudy, points: Sequence[LoadPoint]) -> list[Curve]:
     return [Curve(part[0].load.pattern, part[0].load.flits, tuple(part)) for part in parts]
 
 
-def capacity(chip: Chip, pattern: str) -> float:
+def capacity(chip: Chip, pattern: str) -> float | None:
     """Offered load that the busiest link of a mesh with XY routes could carry at most.
+
+    None for a torus and for boundaries between reticles, where this closed form does not hold.
 
     Uniform: half of the traffic crosses the middle, 4 / k flits a node and cycle for k columns.
     Transpose: k - 1 nodes of the first row share one link. Hot spot: the hot node's own link.
     Links carry link_bits / flit_bits flits a cycle.
     """
+    if chip.noc.topology != "mesh" or chip.boundary.tile_columns or chip.boundary.tile_rows:
+        return None
     rate = chip.noc.link_bits / chip.noc.flit_bits
     k, nodes = max(chip.columns, chip.rows), chip.cores
     if pattern == "uniform":

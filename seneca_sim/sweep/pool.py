@@ -15,6 +15,7 @@ from typing import Any
 
 from seneca_sim.chip import Chip
 from seneca_sim.engine.activity import Activity, Mode
+from seneca_sim.engine.choose import Engine, chosen, simulator
 from seneca_sim.program import EventStream, Program
 
 POLL_SECONDS = 0.1
@@ -29,6 +30,7 @@ class Run:
     stream: EventStream
     mode: Mode = "generation"
     log_packets: bool = False
+    engine: Engine = "auto"
 
 
 def simulate_many(
@@ -128,9 +130,8 @@ def _simulate(run: Run, index: int) -> Activity:
 
 
 def _activity(run: Run, tell: Callable[[int], None]) -> Activity:
-    from seneca_sim.engine.reference import simulate  # loads SimPy, in the worker
-
-    return simulate(
+    engine = chosen(run.engine, run.program, run.stream)
+    return simulator(engine)(
         run.chip,
         run.program,
         run.stream,

@@ -12,7 +12,7 @@ import numpy as np
 from seneca_sim.chip import Chip
 from seneca_sim.cost.energy import EnergyTable, price
 from seneca_sim.cost.kernel import load_kernel
-from seneca_sim.cost.ops import NPE_OPS, OPS
+from seneca_sim.cost.ops import NPE_OPS, OP_INDEX, OPS
 from seneca_sim.engine.activity import Activity
 from seneca_sim.program import (
     HOST_STAGE,
@@ -67,6 +67,11 @@ class Bench:
         """Dynamic energy of a run, of all classes or of some."""
         counts = dict(zip(OPS, activity.item_ops.sum(axis=0).tolist(), strict=True))
         return _sum(price(counts, self.table, self.chip), classes)
+
+    def op_fj(self, activity: Activity, op: str) -> int:
+        """Energy of one op in a run."""
+        count = int(activity.item_ops[:, OP_INDEX[op]].sum())
+        return _sum(price({op: count}, self.table, self.chip), ())
 
     def consumer_fj(self, activity: Activity, consumer: int = 0) -> int:
         """Energy of the NPE instructions of one consumer, loop buffer and data memory included."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 
-from seneca_sim.chip import CoreSpec
+from seneca_sim.chip import BoundarySpec, CoreSpec
 from seneca_sim.cost.ops import OP_INDEX
 from seneca_sim.engine.activity import PACKET_FIELDS
 from seneca_sim.validate.bench import Bench, one_core, probe
@@ -62,12 +62,13 @@ def _more_controller(bench: Bench, field: str, events: int, times: int) -> Measu
 
 
 def flit_hop(bench: Bench) -> Measured:
-    """The same program one hop further from the host, in pJ per flit and 32 bits."""
+    """The same program one hop further from the host, within a reticle, in pJ per 32 bits."""
     bench = bench.sized(columns=2)
+    bench = replace(bench, chip=replace(bench.chip, boundary=BoundarySpec()))
     runs = [bench.run(one_core(bench.chip, core=core), [16], [16]) for core in (0, 1)]
-    near, far = (bench.energy_fj(run, "noc") for run in runs)
+    near, far = (bench.op_fj(run, "noc.flit_hop") for run in runs)
     hops = int(runs[1].link_flits.sum() - runs[0].link_flits.sum())
-    return Measured((far - near) / hops / 1000)
+    return Measured((far - near) / (hops * bench.chip.noc.flit_bits / 32) / 1000)
 
 
 def off_core_bit(bench: Bench, kind: str) -> Measured:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 
+from seneca_sim.chip import Chip
 from seneca_sim.chip.area import AreaTable, core_area, core_um2
 from seneca_sim.config.check import nearest
-from seneca_sim.errors import InputError
+from seneca_sim.errors import CapacityError, InputError
 from seneca_sim.validate import instructions, network, sensim, sop
 from seneca_sim.validate.bench import Bench
 from seneca_sim.validate.rows import Measured, Published, Row, published_rows
@@ -57,6 +59,34 @@ MEASURES: Mapping[str, Measure] = {
 }
 """Measurements by row. A row with none is not reproduced, or is given by whoever calls."""
 
+_NPES = ("voltage_mv", "core.npes")
+_MEMORIES = ("core.data_memory_bits", "core.instruction_memory_bits")
+_TRAFFIC = (
+    "noc.topology", "noc.hop_cycles", "noc.flit_bits", "noc.link_bits", "noc.buffer_flits",
+    "boundary.tile_columns", "boundary.tile_rows",
+)  # fmt: skip
+_SOPS = ("sop", "sop-bf16", "sop-bf16-1", "sop-int8", "sop-int4", "sop-explicit")
+_CONTROLLER = ("core.controller", "core.completion", "core.group_size", "noc.packet_events")
+
+RESTS: Mapping[str, tuple[str, ...]] = {
+    **dict.fromkeys((*_PROBES, "read-bit", "write-bit", *_SOPS), _NPES),
+    **dict.fromkeys(("e-event", "e-riscv", "e-data", "e-noc"), ("voltage_mv",)),
+    **dict.fromkeys(("leak-sram", "leak-registers"), ("voltage_mv",)),
+    "header-flits": ("noc.header_flits",),
+    "packet-events": ("noc.packet_events",),
+    "controller-event": _CONTROLLER,
+    "controller-share": ("core.npes", *_CONTROLLER),
+    "area": (
+        "core.npes", "core.register_words", *_MEMORIES, "core.input_queue_flits",
+        "core.output_queue_flits", "noc.flit_bits", "noc.buffer_flits",
+    ),
+    "area-memories": _MEMORIES,
+    "noc-mean-latency": _TRAFFIC,
+    "noc-capacity": _TRAFFIC,
+    "sensim-ours": ("core.npes",),
+}  # fmt: skip
+"""Fields of the chip that a published number holds for, where they are as in seneca-8x8."""
+
 
 def select(only: Sequence[str] = ()) -> tuple[str, ...]:
     """Names of the rows asked for; all of them if none is named.
@@ -96,13 +126,33 @@ def _row(
     published: Published, bench: Bench, area: AreaTable, given: Mapping[str, Measured | str]
 ) -> Row:
     found = given.get(published.id)
+    if found is None:
+        try:
+            found = _measured(published.id, bench, area)
+        except InputError as error:
+            if error.field is None and not isinstance(error, CapacityError):
+                raise
+            found = f"the measurement does not fit this chip: {error}"
     if isinstance(found, str):
         return Row(published, None, skipped=found)
-    if found is None and published.id in MEASURES:
-        found = MEASURES[published.id](bench)
-    if found is None and published.id.startswith("area"):
-        found = _area(published.id, bench, area)
-    return Row(published, found)
+    return Row(published, found, elsewhere=_elsewhere(published.id, bench.chip))
+
+
+def _measured(row: str, bench: Bench, area: AreaTable) -> Measured | None:
+    if row in MEASURES:
+        return MEASURES[row](bench)
+    return _area(row, bench, area) if row.startswith("area") else None
+
+
+def _elsewhere(row: str, chip: Chip) -> str:
+    """The fields that a row's number was published for, where the chip has others; or nothing."""
+    found = []
+    for path in RESTS.get(row, ()):
+        theirs, ours = (attrgetter(path)(c) for c in (Chip("seneca-8x8"), chip))
+        if ours != theirs:
+            plain = isinstance(ours, int | str)
+            found.append(f"{path} {theirs} (here {ours})" if plain else f"another {path}")
+    return f"published for {' and '.join(found)}" if found else ""
 
 
 def _area(row: str, bench: Bench, table: AreaTable) -> Measured:

@@ -11,6 +11,7 @@ from typing import Final
 
 KINDS: Final = ("input", "consistency", "independent")
 HOLDS, FAILS, REPORTED, ABSENT = "holds", "fails", "reported", "not reproduced"
+INCOMPARABLE: Final = "not comparable"
 
 
 @dataclass(frozen=True)
@@ -54,11 +55,17 @@ class Measured:
 
 @dataclass(frozen=True)
 class Row:
-    """A published number, what was measured, and the verdict."""
+    """A published number, what was measured, and the verdict.
+
+    Attributes:
+        skipped: why nothing was measured.
+        elsewhere: what the published number holds for, where that is not this chip.
+    """
 
     published: Published
     measured: Measured | None
     skipped: str = ""
+    elsewhere: str = ""
 
     @property
     def id(self) -> str:
@@ -78,16 +85,18 @@ class Row:
 
     @property
     def error_percent(self) -> float | None:
-        """Relative error; None without both numbers, or against zero."""
-        if self.simulated is None or not self.reference:
+        """Relative error; None without both numbers, against zero, or against another chip."""
+        if self.simulated is None or not self.reference or self.elsewhere:
             return None
         return 100 * (self.simulated / self.reference - 1)
 
     @property
     def verdict(self) -> str:
-        """`holds`, `fails`, `reported` (no promise) or `not reproduced`."""
+        """`holds`, `fails`, `reported` (no promise), `not reproduced` or `not comparable`."""
         if self.simulated is None:
             return ABSENT
+        if self.elsewhere:
+            return INCOMPARABLE
         if not self.published.tolerance or self.reference is None:
             return REPORTED
         return HOLDS if self._within(self.simulated, self.reference) else FAILS
@@ -105,8 +114,8 @@ class Row:
 
     @property
     def reason(self) -> str:
-        """Why a row is not reproduced, skipped or only reported."""
-        return self.skipped or self.published.reason
+        """Why a row is not reproduced, skipped, only reported or not comparable."""
+        return self.skipped or self.elsewhere or self.published.reason
 
 
 def published_rows() -> tuple[Published, ...]:

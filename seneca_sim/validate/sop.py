@@ -62,5 +62,5 @@ def _program(bench: Bench, kernel: str, neurons: int) -> Program:
     bits = WORD_BITS[kernel.removesuffix("_explicit").rpartition("_")[2]]
     program = one_core(bench.chip, kernel=kernel, neurons=neurons, width=EVENTS, word_bits=bits)
     # The neurons' sums stay where they are: what is measured is applying weights, not firing.
-    assert load_kernel(kernel).rows_for(neurons) == program.consumers[0].rows
+    assert load_kernel(kernel, bench.chip.core.npes).rows_for(neurons) == program.consumers[0].rows
     return replace(program, name=f"sop {kernel}")

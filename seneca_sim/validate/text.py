@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from typing import Any, Final
 
 from seneca_sim.report.layout import NONE, wrapped
-from seneca_sim.validate.rows import ABSENT, FAILS, HOLDS, REPORTED, Row, headline
+from seneca_sim.validate.rows import (
+    ABSENT,
+    FAILS,
+    HOLDS,
+    INCOMPARABLE,
+    REPORTED,
+    Row,
+    headline,
+)
 
 _TITLES: Final = {
     "input": "Input: published numbers that went into the tables, measured back by runs",
@@ -40,7 +48,7 @@ def _row(row: Row) -> list[str]:
         f"{row.id:<17}{_number(row.reference):>9}{_number(row.simulated):>10} "
         f"{published.unit:<7}{error:>9}  {mark:<4}  "
     )
-    if published.kind == "input":
+    if published.kind == "input" and row.verdict != INCOMPARABLE:
         return [f"{numbers}{row.verdict:<6} {published.what}"]
     note = "; ".join(text for text in (published.what, published.conditions, row.reason) if text)
     return [numbers + row.verdict, *wrapped("    " + note, 4)]
@@ -55,24 +63,23 @@ def _number(value: float | None) -> str:
 
 def _summary(rows: Sequence[Row]) -> list[str]:
     error, with_number, independent = headline(rows)
-    count = {v: sum(row.verdict == v for row in rows) for v in (HOLDS, FAILS, REPORTED, ABSENT)}
+    verdicts = [row.verdict for row in rows]
+    count = {v: verdicts.count(v) for v in (HOLDS, FAILS, REPORTED, ABSENT, INCOMPARABLE)}
+    apart = f"; not comparable: {count[INCOMPARABLE]}" if count[INCOMPARABLE] else ""
     own = [row for row in rows if row.published.kind == "independent"]
     each = ", ".join(
         f"{row.id} {row.error_percent:+.1f} %"
         for row in own
         if row.error_percent is not None and row.published.tolerance != "below"
     )
-    verdicts = [
+    lines = [
         f"Rows that hold: {count[HOLDS]}; fail: {count[FAILS]}; only reported: {count[REPORTED]};"
-        f" not reproduced: {count[ABSENT]}."
+        f" not reproduced: {count[ABSENT]}{apart}."
     ]
     if not independent:
-        return verdicts
-    return [
-        *verdicts,
-        f"Independent numbers: {with_number} of {independent} reproduced, mean error"
-        f" {error:.1f} % ({each}).",
-    ]
+        return lines
+    off = f", mean error {error:.1f} % ({each})" if with_number else ""
+    return [*lines, f"Independent numbers: {with_number} of {independent} reproduced{off}."]
 
 
 def json_of(rows: Sequence[Row]) -> dict[str, Any]:

@@ -148,3 +148,22 @@ def test_a_file_by_its_path(tmp_path: Path) -> None:
     path = tmp_path / "mine.yaml"
     path.write_text("\ufeff" + EXTENDS + "name: mine\n", encoding="utf-8")
     assert load_chip(path).chip == Chip("mine")
+
+
+@pytest.mark.parametrize(
+    ("text", "own"),
+    [
+        ("noc: {packet_events: 64}", "noc.packet_events (c.yaml:3:22)"),
+        ("columns: 4\ncore: {npes: 16}", "core.npes (c.yaml:4:14)"),
+        ("noc: {topology: torus}\nrows: 4", "noc.topology (c.yaml:3:17)"),
+        ("core: {register_words: 32}", "core.register_words (c.yaml:3:24)"),
+    ],
+)
+def test_a_contradiction_with_a_preset_names_the_users_field(text: str, own: str) -> None:
+    with pytest.raises(InputError, match=rf"^seneca-8x8\.yaml:.*; you set {re.escape(own)}$"):
+        parse_chip(EXTENDS + text, "c.yaml")
+
+
+def test_a_contradiction_with_a_preset_names_the_override() -> None:
+    with pytest.raises(InputError, match=r"; you set core.npes \(--set core.npes=16\)$"):
+        load_chip("seneca-8x8", {"core.npes": "16"})

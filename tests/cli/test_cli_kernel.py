@@ -131,7 +131,8 @@ def test_bad_input(call: Call) -> None:
         (("show", "event_bf16", "--g", 63), "use a group of at most 62"),
         (("show", "exp", "--npes", 6), "6 NPEs; expected a power of two"),
         (("show", "ln_stats", "--rows", 65), "65 rows of 8 lanes, but a lane may add up 64 terms"),
-        (("show", "exp", "--rows", -1), "must not be negative"),
+        (("show", "exp", "--rows", -1), "-1 is not in the range x>=1"),
+        (("show", "event_bf16", "--rows", 0), "0 is not in the range x>=1"),
     ):
         done = call("kernel", *arguments)
         assert (done.code, words in done.err) == (2, True), done

@@ -13,7 +13,7 @@ from builders import stream_of
 from seneca_sim.conformance import Scenario, all_scenarios, run_conformance
 from seneca_sim.conformance.build import APPLY, FIRE
 from seneca_sim.cost.kernel import load_kernel
-from seneca_sim.engine import reference
+from seneca_sim.engine import compiled, reference
 from seneca_sim.engine.activity import Activity
 from seneca_sim.engine.reference.links import LinkKinds
 from seneca_sim.engine.reference.machine import Machine
@@ -21,7 +21,10 @@ from seneca_sim.engine.reference.network import InputBuffer, OutputPort
 from seneca_sim.engine.reference.packet import Packet
 from seneca_sim.errors import DeadlockError, InputError
 
-ENGINES: dict[str, Callable[..., Activity]] = {"reference": reference.simulate}
+ENGINES: dict[str, Callable[..., Activity]] = {
+    "reference": reference.simulate,
+    "compiled": compiled.simulate,
+}
 SCENARIOS = all_scenarios()
 DOCS = Path(__file__).parents[2] / "docs"
 

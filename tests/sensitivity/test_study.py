@@ -18,7 +18,13 @@ from seneca_sim.results import price_run
 from seneca_sim.sensitivity import Effect, Study, parameters_of, run_study
 from seneca_sim.sensitivity.parameters import changed
 
-REPRICED = ("clock_hz", "voltage_mv", "core.gating", "energy.noc.flit_hop")
+REPRICED = (
+    "clock_hz",
+    "voltage_mv",
+    "core.gating",
+    "core.controller.code_bits",
+    "energy.noc.flit_hop",
+)
 
 
 def effect(study: Study, path: str) -> Effect:

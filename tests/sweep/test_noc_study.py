@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from seneca_sim.chip import Chip
+from seneca_sim.chip import BoundarySpec, Chip, NocSpec
 from seneca_sim.engine.reference.traffic import Load, LoadPoint
 from seneca_sim.errors import InputError
 from seneca_sim.report.noc_plot import draw_curves
@@ -83,5 +83,30 @@ def test_slips_are_told_with_their_place(tmp_path: Path, old: str, new: str, mes
     path.write_text(STUDY.replace(old, new))
     with pytest.raises(InputError) as caught:
         read_noc_study(path)
+    assert message in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_closed_form_no_capacity() -> None:
+    torus = Chip("t", noc=NocSpec(topology="torus", buffer_flits=68))
+    tiles = Chip("b", boundary=BoundarySpec(tile_columns=4))
+    assert {capacity(chip, "uniform") for chip in (torus, tiles)} == {None}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("flits: 4", "flits: [1, 18]", ":4:12: flits 18; expected 1 to 17"),
+        ("flits: 4", "flits: 0", ":4:8: flits 0; expected 1 to 17"),
+        ("[uniform]", "[uniform, transpose]", ":3:21: transpose needs as many columns as rows"),
+    ],
+)
+def test_what_a_chip_cannot_run_is_told_first(
+    tmp_path: Path, old: str, new: str, message: str
+) -> None:
+    path = tmp_path / "s.yaml"
+    path.write_text(STUDY.replace(old, new))
+    with pytest.raises(InputError) as caught:
+        run_noc_study(Chip("c", columns=4, rows=2), read_noc_study(path), processes=1)
     assert message in str(caught.value)
     assert "\n" not in str(caught.value)

@@ -11,8 +11,8 @@ from seneca_sim.cost.energy import load_energy
 from seneca_sim.errors import InputError
 from seneca_sim.validate import Bench, Measured, Row, failed, published_rows, select, validate
 from seneca_sim.validate.measure import MEASURES
-from seneca_sim.validate.network import closed_form
 from seneca_sim.validate.sensim import load_sensim
+from seneca_sim.validate.text import lines_of
 
 BENCH = Bench(load_chip("seneca-8x8").chip, load_energy())
 AREA = load_area()
@@ -97,7 +97,6 @@ def test_another_network_still_has_its_closed_form() -> None:
     chip = replace(BENCH.chip, noc=replace(BENCH.chip.noc, hop_cycles=3, link_bits=16))
     row = measured("noc-zero-load", bench=replace(BENCH, chip=chip))["noc-zero-load"]
     assert (row.simulated, row.verdict) == (15 * 3 + 34 - 1, "holds")
-    assert closed_form(BENCH.chip, 27, 0) == 7 * 2  # 3 east, 3 south, 1 in; one flit
 
 
 def test_sensims_dense_layer_by_hand() -> None:
@@ -112,7 +111,10 @@ def test_every_measurement_has_a_row() -> None:
 
 
 def test_rows_can_be_given_skipped_and_chosen() -> None:
-    given = {"sp-3b": Measured(63.0), "values-torch": "skipped: torch is not installed"}
+    given: dict[str, Measured | str] = {
+        "sp-3b": Measured(63.0),
+        "values-torch": "skipped: torch is not installed",
+    }
     found = validate(BENCH, AREA, given, ("values-torch", "sp-3b"))
     assert [(r.id, r.verdict, r.reason) for r in found] == [
         ("sp-3b", "holds", ""),
@@ -120,3 +122,42 @@ def test_rows_can_be_given_skipped_and_chosen() -> None:
     ]
     with pytest.raises(InputError, match="no row 'sopp'; did you mean 'sop'"):
         select(("sopp",))
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"noc.topology": "torus", "noc.buffer_flits": "68"},
+        {"boundary.tile_columns": "3", "boundary.link_bits": "8 b"},
+        {"core.completion": "announce"},
+        {"noc.packet_events": "4"},
+        {"noc.flit_bits": "64 b"},
+    ],
+)
+def test_other_networks_agree_or_do_not_compare(settings: dict[str, str]) -> None:
+    bench = replace(BENCH, chip=load_chip("seneca-8x8", settings).chip)
+    names = ("noc-zero-load", "e-noc", "noc-mean-latency", "noc-capacity", "packet-events")
+    found = measured(*names, bench=bench)
+    assert not failed(found.values())
+    assert (found["noc-zero-load"].verdict, found["e-noc"].verdict) == ("holds", "holds")
+    assert found["e-noc"].simulated == pytest.approx(2.0)
+
+
+def test_a_number_published_for_another_chip_does_not_compare() -> None:
+    settings = {"voltage_mv": "600 mV", "core.npes": "4"}
+    bench = replace(BENCH, chip=load_chip("seneca-8x8", settings).chip)
+    row = measured("e-add", bench=bench)["e-add"]
+    assert (row.verdict, row.error_percent) == ("not comparable", None)
+    assert row.reason == "published for voltage_mv 800 (here 600) and core.npes 8 (here 4)"
+    shown = lines_of((row,))
+    assert max(map(len, shown)) <= 100
+    assert any("here 600" in line for line in shown)
+    assert "not comparable: 1." in shown[-1]
+
+
+def test_a_measurement_that_does_not_fit_says_so() -> None:
+    settings = {"core.register_words": "32", "core.group_size": "8"}
+    bench = replace(BENCH, chip=load_chip("seneca-8x8", settings).chip)
+    row = measured("sop", bench=bench)["sop"]
+    assert row.verdict == "not reproduced"
+    assert row.reason.startswith("the measurement does not fit this chip: core.group_size")

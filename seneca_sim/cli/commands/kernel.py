@@ -51,7 +51,8 @@ def list_kernels(npes: int, as_json: bool) -> None:
 @command.command("show")
 @click.argument("name")
 @click.option("--g", type=click.IntRange(min=0), help="Events in the group; default 16, or none.")
-@click.option("--rows", default=ROWS, show_default=True, help="Rows of lanes that it runs over.")
+@click.option("--rows", type=click.IntRange(min=1), default=ROWS, show_default=True,
+              help="Rows of lanes that it runs over.")  # fmt: skip
 @npes_option
 @energy_option
 @json_option

@@ -12,6 +12,7 @@ import click
 
 from seneca_sim.cli.options import json_option, set_option
 from seneca_sim.cli.progress import progress
+from seneca_sim.errors import InputError
 
 if TYPE_CHECKING:
     from seneca_sim.chip import Chip
@@ -40,6 +41,13 @@ def command(
 
     plan = read_noc_study(study)
     chip = load_chip(plan.chip, parse_settings(sets).chip).chip
+    for path in (plot, csv_path):
+        if path is not None and not path.parent.is_dir():
+            raise InputError(f"{path}: folder {path.parent} does not exist")
+    if plot is not None:
+        from seneca_sim.report.noc_plot import check_picture
+
+        check_picture(plot)
     with progress("loads") as tell:
         curves = run_noc_study(chip, plan, progress=lambda done, total: tell(done, total, ""))
     if csv_path is not None:
@@ -86,7 +94,7 @@ def _plain(chip: Chip, curves: Sequence[Curve]) -> dict[str, Any]:
             {
                 "pattern": c.pattern,
                 "packet_flits": c.flits,
-                "zero_load_latency_cycles": c.zero_load,
+                "lowest_load_latency_cycles": c.zero_load,
                 "saturation_flits_per_node_cycle": c.saturation,
                 "capacity_flits_per_node_cycle": capacity(chip, c.pattern),
             }
@@ -97,6 +105,7 @@ def _plain(chip: Chip, curves: Sequence[Curve]) -> dict[str, Any]:
 
 
 def _lines(chip: Chip, curves: Sequence[Curve]) -> list[str]:
+    from seneca_sim.report.layout import NONE
     from seneca_sim.sweep.noc_study import SATURATED, capacity
 
     noc = chip.noc
@@ -108,9 +117,10 @@ def _lines(chip: Chip, curves: Sequence[Curve]) -> list[str]:
     for c in curves:
         beyond = f"> {c.points[-1].load.offered}"
         point = beyond if c.saturation is None else f"{c.saturation:.3f}"
+        limit = capacity(chip, c.pattern)
         lines.append(
             f"{c.pattern:<10} {c.flits:>5}  {c.zero_load:>15.1f} cycles  {point:>12}  "
-            f"{capacity(chip, c.pattern):>8.3f}"
+            f"{NONE if limit is None else f'{limit:.3f}':>8}"
         )
     lines.append(
         f"saturation: mean latency {SATURATED} x that of the lowest load; "

@@ -23,6 +23,7 @@ from seneca_sim.cli.settings import parse_settings
 from seneca_sim.errors import InputError
 
 if TYPE_CHECKING:
+    from seneca_sim.engine.choose import Engine
     from seneca_sim.results import RunResult
     from workloads.traces import ActivationTrace
 
@@ -45,8 +46,8 @@ class Source:
 @set_option
 @click.option("--energy", default=DEFAULT_ENERGY, show_default=True,
               help="Energy table, or a YAML file.")  # fmt: skip
-@click.option("--engine", type=click.Choice(["reference", "auto"]), default="auto",
-              show_default=True, help="Simulation engine; auto takes the best.")  # fmt: skip
+@click.option("--engine", type=click.Choice(["auto", "reference", "compiled"]), default="auto",
+              show_default=True, help="Both engines give the same numbers.")  # fmt: skip
 @click.option("--trace", type=click.Path(path_type=Path), help="Replay a trace; needs no torch.")
 @click.option("--out", type=click.Path(path_type=Path),
               help=f"Run folder; default: {RUNS_FOLDER}/NAME-ID.")  # fmt: skip
@@ -61,7 +62,7 @@ def command(
     chip: str,
     sets: tuple[str, ...],
     energy: str,
-    engine: str,
+    engine: Engine,
     trace: Path | None,
     out: Path | None,
     packets: bool,
@@ -96,7 +97,7 @@ def command(
         source = _record(inputs_of(workload, text, recipe, settings, rescaled), not no_accuracy)
     shape = next(iter(source.traces.values())).shape
     program = compile_shape(source.name, shape, loaded.chip, settings)
-    machine = Machine(loaded, table, program, mode, packets)
+    machine = Machine(loaded, table, program, mode, packets, engine)
     bits = source.measure()  # slow the first time, so only for what compiles
     prepared = time.perf_counter()
     results = simulate_variants(machine, with_dense(source.traces))

@@ -1,0 +1,134 @@
+"""From the arrays of a finished run to its Activity."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seneca_sim.chip import Chip
+from seneca_sim.cost.ops import OP_INDEX, OPS
+from seneca_sim.engine.activity import PACKET_FIELDS, Activity
+from seneca_sim.engine.compiled import layout as at
+from seneca_sim.engine.compiled.build import Arrays, channel_count
+from seneca_sim.engine.compiled.tasks import Tasks
+from seneca_sim.program import EventStream, Program
+
+Ints = NDArray[np.int64]
+
+
+def activity_of(
+    chip: Chip, program: Program, stream: EventStream, tasks: Tasks, arrays: Arrays,
+    log: list[Ints] | None,
+) -> Activity:  # fmt: skip
+    """Read everything off."""
+    x, z = arrays.x, arrays.z
+    items = arrays.items.reshape(-1, at.ITEM_SIZE)
+    cores = arrays.cores.reshape(-1, at.CORE).T.copy()
+    ports = arrays.ports.reshape(-1, at.PORT_SIZE).T.copy()
+    channels = arrays.channels.reshape(-1, at.CHANNEL)[: channel_count(chip)].T.copy()
+    answers = arrays.answers.reshape(-1, at.ANSWER).T.copy()
+    cycles, window_cycles = int(z[at.Z_NOW]), int(x[at.X_WINDOW_CYCLES])
+    return Activity(
+        engine="compiled",
+        cycles=cycles,
+        wakeups=int(z[at.Z_WAKEUPS]),
+        packet_hops=int(ports[at.P_PACKETS].sum()),
+        deliveries=int(z[at.Z_DELIVERIES]),
+        window_cycles=window_cycles,
+        token_start=answers[at.W_START],
+        token_done=answers[at.W_DONE],
+        stage_done=arrays.stage_done[: len(program.stages) * stream.tokens].reshape(
+            len(program.stages), stream.tokens
+        ),
+        item_ops=_item_ops(chip, tasks, items),
+        token_ops=_row_ops(chip, tasks, arrays.tokens.reshape(stream.tokens, -1)),
+        window_ops=_row_ops(chip, tasks, _windows(arrays, cycles, window_cycles)),
+        item_events_in=items[:, at.I_IN].copy(),
+        item_events_out=items[:, at.I_OUT].copy(),
+        item_npe_cycles=items[:, at.I_CYCLES].copy(),
+        controller_busy=cores[at.C_BUSY],
+        controller_blocked=cores[at.C_BLOCKED],
+        npe_busy=cores[at.N_BUSY],
+        generator_busy=cores[at.G_BUSY],
+        npe_starved=cores[at.N_STARVED],
+        core_active=cores[at.A_CYCLES],
+        channel_busy=channels[at.H_BUSY_CYCLES],
+        channel_bits=channels[at.H_BITS],
+        output_blocked=cores[at.C_OUT_BLOCKED],
+        input_peak=ports[at.P_PEAK][ports[at.P_KIND] == at.TO_CORE],
+        output_peak=cores[at.C_OUT_PEAK],
+        fifo_peak=cores[at.N_PEAK],
+        link_flits=ports[at.P_FLITS],
+        link_packets=ports[at.P_PACKETS],
+        link_busy=ports[at.P_BUSY_CYCLES],
+        link_blocked=ports[at.P_BLOCKED],
+        packets=None if log is None else _packets(chip, program, log),
+    )
+
+
+def _windows(arrays: Arrays, cycles: int, window_cycles: int) -> Ints:
+    """As many windows as the run lasts, and one more if something starts at its very end."""
+    table = arrays.windows.reshape(-1, int(arrays.x[at.X_ROW]))
+    used = np.flatnonzero(table.any(axis=1))
+    count = max(1, -(-cycles // window_cycles), int(used[-1]) + 1 if used.size else 0)
+    whole = np.zeros((count, table.shape[1]), np.int64)
+    whole[: len(table)] = table[:count]
+    return whole
+
+
+def _simple(chip: Chip, table: Ints) -> Ints:
+    """Counts that are booked one by one, over OPS."""
+    ops = np.zeros((len(table), len(OPS)), np.int64)
+    memory = chip.memory.kind.replace("-", "_")
+    for field, op in (
+        (at.INSTRUCTIONS, "ctrl.instruction"),
+        (at.MEMORY, "ctrl.memory"),
+        (at.EVENTS, "evg.event"),
+        (at.WRITES, "dm.write_word"),
+        (at.READS, "dm.read_word"),
+        (at.FLIT_HOPS, "noc.flit_hop"),
+        (at.BOUNDARY_BITS, "noc.boundary_bit"),
+        (at.FETCHED_BITS, f"mem.{memory}_bit"),
+    ):
+        if op in OP_INDEX:  # there is none for `memory.kind: none`
+            ops[:, OP_INDEX[op]] += table[:, field]
+    return ops
+
+
+def _item_ops(chip: Chip, tasks: Tasks, items: Ints) -> Ints:
+    ops = _simple(chip, items)
+    fixed, per_event = tasks.consumer_counts()
+    ops[:-1] += items[:-1, at.I_TASKS, None] * fixed
+    ops[:-1] += items[:-1, at.I_GROUPED, None] * per_event
+    return ops
+
+
+def _row_ops(chip: Chip, tasks: Tasks, table: Ints) -> Ints:
+    ops = _simple(chip, table)
+    if tasks.kinds:
+        kinds = np.array(tasks.kinds, np.int64)
+        ops += table[:, at.SIMPLE :: 2] @ kinds[:, 0] + table[:, at.SIMPLE + 1 :: 2] @ kinds[:, 1]
+    return ops
+
+
+def _packets(chip: Chip, program: Program, log: list[Ints]) -> Ints:
+    """The log with the hops of each row, sorted by all columns."""
+    rows = np.concatenate(log) if log else np.zeros((0, at.LOG_FIELDS), np.int64)
+    sources = np.array([route.source for route in program.routes], np.int64)[rows[:, 0]]
+    whole = np.empty((len(rows), len(PACKET_FIELDS)), np.int64)
+    whole[:, :6], whole[:, 7:] = rows[:, :6], rows[:, 6:]
+    whole[:, 6] = _distances(chip, sources, rows[:, 3])
+    return whole[np.lexsort(whole.T[::-1])]
+
+
+def _distances(chip: Chip, sources: Ints, targets: Ints) -> Ints:
+    """Router outputs crossed, the one into the core or the host included (S7)."""
+    ends = [np.where(e == chip.cores, chip.host_node, e) for e in (sources, targets)]
+    steps = np.ones(len(sources), np.int64)
+    for size, places in (
+        (chip.columns, [e % chip.columns for e in ends]),
+        (chip.rows, [e // chip.columns for e in ends]),
+    ):
+        apart = np.abs(places[0] - places[1])
+        steps += np.minimum(apart, size - apart) if chip.noc.topology == "torus" else apart
+    return steps

@@ -1,0 +1,160 @@
+"""The public function of the compiled engine: lays out the arrays, runs the loop, reads them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from seneca_sim.chip import Chip
+from seneca_sim.engine.activity import Activity, Mode
+from seneca_sim.engine.checks import check_inputs
+from seneca_sim.engine.compiled import layout as at
+from seneca_sim.engine.compiled.build import (
+    Arrays,
+    build,
+    more_nodes,
+    more_packets,
+    more_windows,
+)
+from seneca_sim.engine.compiled.loop import run
+from seneca_sim.engine.compiled.read import activity_of
+from seneca_sim.engine.compiled.standstill import waiting_text
+from seneca_sim.engine.compiled.tasks import Tasks
+from seneca_sim.errors import DeadlockError, InputError
+from seneca_sim.program import EventStream, Program
+
+POWER_WINDOW_CYCLES = 5_000
+"""Default window of `Activity.window_ops`, that of the reference."""
+
+Ints = NDArray[np.int64]
+
+
+def simulate(
+    chip: Chip,
+    program: Program,
+    stream: EventStream,
+    *,
+    mode: Mode = "generation",
+    window_cycles: int = POWER_WINDOW_CYCLES,
+    log_packets: bool = False,
+    shuffle: int | None = None,
+    progress: Callable[[int], None] | None = None,
+) -> Activity:
+    """Run a program's event stream on a chip, cycle by cycle: `reference.simulate`, compiled.
+
+    Args:
+        chip: the hardware.
+        program: compiled for `chip.cores` cores.
+        stream: events per route and token.
+        mode: ``generation`` (a token enters when the last one's answer is out) or ``pipelined``
+            (a token enters as soon as the window of the first stage allows).
+        window_cycles: width of the windows of `Activity.window_ops`.
+        log_packets: also return `Activity.packets`.
+        shuffle: not used; there are no processes whose order could matter.
+        progress: called with the number of tokens done, after each.
+
+    Raises:
+        InputError: program and chip or stream do not fit each other.
+        DeadlockError: nothing can move and tokens are left.
+    """
+    return _run(chip, program, stream, mode, window_cycles, log_packets, progress)[0]
+
+
+def effort(chip: Chip, program: Program, stream: EventStream, mode: Mode) -> dict[str, int]:
+    """How much the loop does for a run, counted without a clock.
+
+    `wakeups` are events that go through the wheel or the heap, as `Activity.wakeups`; `turns` are
+    the looks of cores and outputs at their queues in START and ARBITRATE, which need no event.
+    """
+    activity, z = _run(chip, program, stream, mode, POWER_WINDOW_CYCLES, False, None)
+    return {
+        "wakeups": activity.wakeups,
+        "turns": int(z[at.Z_TURNS]),
+        "packet_hops": activity.packet_hops,
+    }
+
+
+def _run(
+    chip: Chip,
+    program: Program,
+    stream: EventStream,
+    mode: Mode,
+    window_cycles: int,
+    log_packets: bool,
+    progress: Callable[[int], None] | None,
+) -> tuple[Activity, Ints]:
+    check_inputs(chip, program, stream, mode, window_cycles)
+    tasks = Tasks(chip, program, stream)
+    arrays = build(
+        chip,
+        program,
+        stream,
+        tasks,
+        generation=mode == "generation",
+        window_cycles=window_cycles,
+        log_packets=log_packets,
+        progress=progress is not None,
+    )
+    log: list[Ints] | None = [] if log_packets else None
+    _drive(chip, program, arrays, log, progress)
+    done = int(arrays.z[at.Z_DONE])
+    if done < stream.tokens:
+        raise DeadlockError(
+            f"deadlock in cycle {int(arrays.z[at.Z_NOW])}: {done} of {stream.tokens} tokens done; "
+            f"{waiting_text(chip, program, arrays)}"
+        )
+    return activity_of(chip, program, stream, tasks, arrays, log), arrays.z
+
+
+def _drive(
+    chip: Chip,
+    program: Program,
+    arrays: Arrays,
+    log: list[Ints] | None,
+    progress: Callable[[int], None] | None,
+) -> None:
+    """Call the loop until it is through, and do what it asks for in between."""
+    while True:
+        why = run(*arrays.arguments())
+        if log is not None:
+            _take_log(arrays, log)
+        if progress is not None:
+            _tell(arrays, progress)
+        if why == at.FINISHED:
+            return
+        if why == at.MORE_NODES:
+            more_nodes(arrays, arrays.nodes.size // at.NODE)
+        elif why == at.MORE_PACKETS:
+            more_packets(arrays, arrays.packets.size // at.PACKET_SIZE)
+        elif why == at.MORE_WINDOWS:
+            more_windows(arrays)
+        elif why == at.WINDOW_BROKEN:
+            raise InputError(_broken(chip, program, arrays))
+
+
+def _take_log(arrays: Arrays, log: list[Ints]) -> None:
+    rows = int(arrays.z[at.Z_LOG])
+    log.append(arrays.log.reshape(-1, at.LOG_FIELDS)[:rows].copy())
+    arrays.z[at.Z_LOG] = 0
+
+
+def _tell(arrays: Arrays, progress: Callable[[int], None]) -> None:
+    z = arrays.z
+    for done in range(int(z[at.Z_TOLD]) + 1, int(z[at.Z_DONE]) + 1):
+        progress(done)
+    z[at.Z_TOLD] = z[at.Z_DONE]
+
+
+def _broken(chip: Chip, program: Program, arrays: Arrays) -> str:
+    """S14: which vector has come too early."""
+    item, token = int(arrays.z[at.Z_ITEM]), int(arrays.z[at.Z_SEEN])
+    stage = program.stage_of[item]
+    finished = int(arrays.stages[stage * at.STAGE_SIZE + at.S_FINISHED])
+    consumer = program.consumers[item]
+    return (
+        f"program {program.name}: token {token} of {program.sites[consumer.site].name} reaches "
+        f"core {consumer.core} while token {finished} is still there (window "
+        f"{chip.core.window}); a windowed route must guard this site"
+    )
