@@ -93,7 +93,7 @@ def main(arguments: list[str] | None = None) -> int:
         return _say(" ".join(error.format_message().split()), 2)
     except SenecaError as error:
         return _say(str(error), error.exit_code)
-    except Exception as error:  # a bug of ours: say where, keep the details for the report
+    except Exception as error:  # a bug of ours: no user sees a traceback, one line says where
         where = traceback.extract_tb(error.__traceback__)[-1]
         name = f"{type(error).__name__}: {error}".splitlines()[0]
         place = f"{where.filename.rpartition('/')[2]}:{where.lineno}"

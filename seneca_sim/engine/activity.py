@@ -12,6 +12,9 @@ Ints = NDArray[np.int64]
 Mode = Literal["generation", "pipelined"]
 """How tokens enter: the next waits for the last one's answer, or for room in the first stage."""
 
+POWER_WINDOW_CYCLES = 5_000
+"""Default window of `Activity.window_ops`: 10 us at 500 MHz, a stated choice for peak power."""
+
 PACKET_FIELDS = (
     "route",
     "token",

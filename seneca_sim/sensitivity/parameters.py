@@ -172,6 +172,7 @@ def changed(
 def _with(chip: Chip, path: str, value: Value) -> Chip:
     head, _, rest = path.partition(".")
     if not rest:
+        # The field's name is only known at run time; Chip checks the value itself.
         return replace(chip, **{head: value})  # type: ignore[arg-type]
     part = _nested(getattr(chip, head), rest, value)
     if head == "noc" and part.buffer_flits < part.packet_flits:

@@ -11,7 +11,14 @@ from seneca_sim.chip import Chip
 from seneca_sim.config import Library, read_document
 from seneca_sim.config.check import check_keys, nearest
 from seneca_sim.config.document import Array, Scalar, Table
-from seneca_sim.engine.reference.traffic import HOT_SHARE, PATTERNS, Load, LoadPoint, run_load
+from seneca_sim.engine.reference.traffic import (
+    HOT_SHARE,
+    PATTERNS,
+    Load,
+    LoadPoint,
+    Pattern,
+    run_load,
+)
 from seneca_sim.errors import InputError
 from seneca_sim.sweep.pool import deaf_to_interrupts, worker_pool
 
@@ -25,7 +32,7 @@ class NocStudy:
     """Which loads to run; every combination of pattern, length and offered load."""
 
     chip: str
-    patterns: tuple[str, ...]
+    patterns: tuple[Pattern, ...]
     flits: tuple[int, ...]
     offered: tuple[float, ...]
     cycles: int
@@ -36,7 +43,7 @@ class NocStudy:
     def loads(self) -> list[Load]:
         """All loads, curve by curve."""
         return [
-            Load(pattern, flits, offered, self.cycles, self.seed)  # type: ignore[arg-type]
+            Load(pattern, flits, offered, self.cycles, self.seed)
             for pattern in self.patterns
             for flits in self.flits
             for offered in self.offered
@@ -133,11 +140,12 @@ def _texts(table: Table, name: str) -> list[str]:
     return texts
 
 
-def _pattern(table: Table, text: str) -> str:
-    if text not in PATTERNS:
-        where = table.items["patterns"].where
-        raise InputError(f"{where}: unknown pattern '{text}'{nearest(text, PATTERNS)}")
-    return text
+def _pattern(table: Table, text: str) -> Pattern:
+    for known in PATTERNS:
+        if text == known:
+            return known
+    where = table.items["patterns"].where
+    raise InputError(f"{where}: unknown pattern '{text}'{nearest(text, PATTERNS)}")
 
 
 def _whole(table: Table, name: str, text: str) -> int:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seneca_sim.chip import Chip
-from seneca_sim.engine.activity import Activity, Mode
+from seneca_sim.engine.activity import POWER_WINDOW_CYCLES, Activity, Mode
 from seneca_sim.engine.checks import check_inputs
 from seneca_sim.engine.compiled import layout as at
 from seneca_sim.engine.compiled.build import (
@@ -24,9 +24,6 @@ from seneca_sim.engine.compiled.standstill import waiting_text
 from seneca_sim.engine.compiled.tasks import Tasks
 from seneca_sim.errors import DeadlockError, InputError
 from seneca_sim.program import EventStream, Program
-
-POWER_WINDOW_CYCLES = 5_000
-"""Default window of `Activity.window_ops`, that of the reference."""
 
 Ints = NDArray[np.int64]
 

@@ -8,16 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seneca_sim.chip import Chip
-from seneca_sim.engine.activity import PACKET_FIELDS, Activity, Mode
+from seneca_sim.engine.activity import PACKET_FIELDS, POWER_WINDOW_CYCLES, Activity, Mode
 from seneca_sim.engine.checks import check_inputs
 from seneca_sim.engine.reference.clock import PHASES
 from seneca_sim.engine.reference.machine import Machine
 from seneca_sim.engine.reference.waiting import waiting_parts
 from seneca_sim.errors import DeadlockError
 from seneca_sim.program import EventStream, Program
-
-POWER_WINDOW_CYCLES = 5_000
-"""Default window of `Activity.window_ops`: 10 us at 500 MHz, a stated choice for peak power."""
 
 
 def simulate(
