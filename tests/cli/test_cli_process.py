@@ -18,6 +18,11 @@ def test_a_closed_pipe_is_no_error(tmp_path: Path) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def _hear_interrupts() -> None:
+    """A shell's background jobs ignore SIGINT, and so would everything that they start."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 @pytest.mark.parametrize("seconds", [1.5, 3.0])
 def test_an_interrupt_ends_everything_at_once(tmp_path: Path, seconds: float) -> None:
     """Ctrl-C reaches the whole process group, at the start or while workers simulate."""
@@ -28,6 +33,7 @@ def test_an_interrupt_ends_everything_at_once(tmp_path: Path, seconds: float) ->
         cwd=tmp_path,
         env=environment,
         start_new_session=True,
+        preexec_fn=_hear_interrupts,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
