@@ -162,9 +162,7 @@ class Opt:
         h = tap("head", self._norm(f"{DECODER}.final_layer_norm", x))
         return tap("logits", linear(h, self.weights[f"{DECODER}.embed_tokens.weight"]))
 
-    def _attention(
-        self, p: str, x: Tensor, state: OptLayerState
-    ) -> tuple[Tensor, OptLayerState]:
+    def _attention(self, p: str, x: Tensor, state: OptLayerState) -> tuple[Tensor, OptLayerState]:
         q, k, v = (self._heads(self._linear(f"{p}.{w}_proj", x)) for w in "qkv")
         k, v = torch.cat((state.keys, k), 2), torch.cat((state.values, v), 2)
         past = state.keys.shape[2]
@@ -174,7 +172,7 @@ class Opt:
 
     def _heads(self, x: Tensor) -> Tensor:
         """(B, T, D) to (B, heads, T, D / heads)."""
-        return x.unflatten(-1, (self.shape.heads, -1)).transpose(1, 2)
+        return x.view(*x.shape[:2], self.shape.heads, -1).transpose(1, 2)
 
     def _linear(self, name: str, x: Tensor) -> Tensor:
         return linear(x, self.weights[f"{name}.weight"], self.weights[f"{name}.bias"])

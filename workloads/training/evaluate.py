@@ -75,6 +75,4 @@ def _batches(windows: list[Tensor], batch: int) -> list[list[Tensor]]:
     by_length: dict[int, list[Tensor]] = {}
     for window in windows:
         by_length.setdefault(len(window), []).append(window)
-    return [
-        same[i : i + batch] for same in by_length.values() for i in range(0, len(same), batch)
-    ]
+    return [same[i : i + batch] for same in by_length.values() for i in range(0, len(same), batch)]

@@ -27,7 +27,7 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalised input (B, T, D) to what is added to the residual stream."""
         q, k, v = (
-            proj(x).unflatten(-1, (self.heads, -1)).transpose(1, 2)
+            proj(x).view(*x.shape[:2], self.heads, -1).transpose(1, 2)
             for proj in (self.q_proj, self.k_proj, self.v_proj)
         )
         mixed = scaled_dot_product_attention(q, k, v, is_causal=True)
@@ -51,7 +51,8 @@ class Block(nn.Module):
         """(B, T, D) to (B, T, D)."""
         x = x + self.drop(self.self_attn(self.self_attn_layer_norm(x)))
         hidden = torch.relu(self.fc1(self.final_layer_norm(x)))
-        return x + self.drop(self.fc2(hidden))
+        x = x + self.drop(self.fc2(hidden))
+        return x
 
 
 class Decoder(nn.Module):

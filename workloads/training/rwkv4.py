@@ -27,9 +27,7 @@ class TimeMix(nn.Module):
         depth, rest = n / max(shape.layers - 1, 1), 1 - n / shape.layers
         channel = torch.arange(d) / d
         ladder = torch.arange(d) / max(d - 1, 1)
-        self.time_decay = nn.Parameter(
-            SLOWEST_DECAY + DECAY_SPREAD * ladder ** (0.7 + 1.3 * depth)
-        )
+        self.time_decay = nn.Parameter(SLOWEST_DECAY + DECAY_SPREAD * ladder ** (0.7 + 1.3 * depth))
         zigzag = (torch.arange(d) + 1) % 3 - 1
         self.time_first = nn.Parameter(math.log(0.3) + 0.5 * zigzag)
         self.time_mix_k = nn.Parameter(channel**rest)
@@ -43,12 +41,13 @@ class TimeMix(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Normalised input (B, T, D) to what is added to the residual stream."""
         before = _before(x)
-        k = self.key(_mix(before, x, self.time_mix_k))
-        v = self.value(_mix(before, x, self.time_mix_v))
-        r = self.receptance(_mix(before, x, self.time_mix_r))
-        wkv = wkv_chunked(k, v, -torch.exp(self.time_decay.float()), self.time_first)
-        out: Tensor = self.output(torch.sigmoid(r) * wkv.to(r.dtype))
-        return out
+        k = _channels_first(self.key, _mix(before, x, self.time_mix_k))
+        v = _channels_first(self.value, _mix(before, x, self.time_mix_v))
+        r = _channels_first(self.receptance, _mix(before, x, self.time_mix_r))
+        wkv = wkv_chunked(k, v, -torch.exp(self.time_decay), self.time_first)
+        gated = torch.sigmoid(r) * wkv.to(r.dtype)
+        out: Tensor = self.output(gated.flatten(1).T)
+        return out.view(x.shape)
 
 
 class ChannelMix(nn.Module):
@@ -88,7 +87,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) to (B, T, D); `ln0` of the first block is the model's to apply."""
         x = x + self.drop(self.att(_lower(self.ln1(x))))
-        return x + self.drop(self.ffn(_lower(self.ln2(x))))
+        x = x + self.drop(self.ffn(_lower(self.ln2(x))))
+        return x
 
 
 class TrainableRwkv4(nn.Module):
@@ -111,7 +111,7 @@ class TrainableRwkv4(nn.Module):
 
     def forward(self, tokens: Tensor) -> Tensor:
         """Tokens (B, T), each row from the zero state, to logits (B, T, V)."""
-        x = self.drop(self.blocks[0].ln0(self.emb(tokens)))
+        x = self.drop(self.blocks.get_submodule("0.ln0")(self.emb(tokens)))
         for block in self.blocks:
             x = block(x)
         logits: Tensor = self.head(self.ln_out(x))
@@ -123,8 +123,13 @@ def _before(x: Tensor) -> Tensor:
     return pad(x[:, :-1], (0, 0, 1, 0))
 
 
+def _channels_first(linear: nn.Linear, x: Tensor) -> Tensor:
+    """The output of `linear` for (B, T, D) as (D, B, T), without a pass to transpose it."""
+    return (linear.weight @ x.flatten(0, 1).T).view(-1, *x.shape[:2])
+
+
 def _mix(before: Tensor, x: Tensor, mu: Tensor) -> Tensor:
-    """mu x + (1 - mu) before, in one pass."""
+    """The token shift, mu x + (1 - mu) before, in one pass."""
     return torch.lerp(before, x, mu.to(x.dtype))
 
 
