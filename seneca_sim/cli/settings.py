@@ -54,7 +54,9 @@ class Settings:
         except ValueError:
             value = -1.0
         if not 0 <= value <= 1:
-            raise InputError(f"--set {path}={text}: expected a number from 0 to 1, as in {path}=0.3")
+            raise InputError(
+                f"--set {path}={text}: expected a number from 0 to 1, as in {path}=0.3"
+            )
         return value
 
     @property

@@ -60,7 +60,9 @@ def test_one_density_moves_no_other_mask():
 def test_channels_hot_channels_as_stated(hot_channels):
     shape = {"family": "rwkv4", "layers": 1, "width": 2000, "ffn": 1, "vocab": 1}
     tokens, d = 300, 0.3
-    mask = synthesise(shape, {**HALF, "att.out": d}, tokens=tokens, seed=5, hot_channels=hot_channels)
+    mask = synthesise(
+        shape, {**HALF, "att.out": d}, tokens=tokens, seed=5, hot_channels=hot_channels
+    )
     rates = mask.sites["blocks.0.att.out"].mask.mean(0)
     # Variance of a channel's rate: that of its probability, plus what is left of the coin's.
     v = hot_channels**2 * d * (1 - d)

@@ -35,7 +35,7 @@ class Shape:
         positions: learned positions, the longest context (opt).
         embedding: width of the embedding where it is not `width`; it is projected in and out (opt).
         post_norm: 1 where LayerNorm comes after each addition, and none at the end (opt).
-        rank_decay, rank_rate, rank_value, rank_gate: inner widths of the four low-rank maps (rwkv7).
+        rank_decay, rank_rate, rank_value, rank_gate: inner widths of the low-rank maps (rwkv7).
 
     Raises:
         InputError: a number that is missing, not positive, or contradicts another.

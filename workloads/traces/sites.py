@@ -51,7 +51,7 @@ def family_of_shape(shape: TraceShape) -> Family:
 
 
 def block_sites(shape: TraceShape) -> tuple[str, ...]:
-    """Full names, say `blocks.{N}.att.key`, of all block sites, layer by layer, in forward order."""
+    """Full names, as in `blocks.3.att.key`, of all block sites, by layer, in forward order."""
     family = family_of_shape(shape)
     return tuple(
         family.full_name(layer, kind) for layer in range(shape["layers"]) for kind in family.kinds

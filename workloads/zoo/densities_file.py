@@ -34,9 +34,7 @@ def read_densities(table: Table, variant: str, shape: Shape) -> Densities:
     return Densities(variant, mark, source, by_layer, spread)
 
 
-def _by_site(
-    node: Node, field: str, shape: Shape, *, needed: bool
-) -> dict[str, tuple[float, ...]]:
+def _by_site(node: Node, field: str, shape: Shape, *, needed: bool) -> dict[str, tuple[float, ...]]:
     table = table_of(node, field)
     kinds = family_of(shape.family).kinds
     check_keys(table, kinds, field)

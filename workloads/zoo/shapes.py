@@ -9,7 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from seneca_sim.config import Document, Library, Mark, read_document
-from seneca_sim.config.check import check_keys, mark_and_source, nearest, table_of, text_of, whole_of
+from seneca_sim.config.check import (
+    check_keys,
+    mark_and_source,
+    nearest,
+    table_of,
+    text_of,
+    whole_of,
+)
 from seneca_sim.config.document import Table
 from seneca_sim.errors import InputError
 from workloads.families import Shape, family_of, fault_of

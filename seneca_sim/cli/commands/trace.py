@@ -121,7 +121,9 @@ def show(file: Path, as_json: bool) -> None:
         click.echo(json.dumps(facts, indent=2))
         return
     shape = ", ".join(f"{key} {value}" for key, value in trace.shape.items())
-    click.echo(f"{file}: {trace.variant}, {facts['tokens']} tokens of {_short(trace.model)} ({shape})")
+    click.echo(
+        f"{file}: {trace.variant}, {facts['tokens']} tokens of {_short(trace.model)} ({shape})"
+    )
     for site, share in mean_sparsity(trace).items():
         click.echo(f"  {site:<8} {100 * share:5.1f} % zeros")
     click.echo(
