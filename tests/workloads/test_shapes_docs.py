@@ -14,9 +14,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "zoo.md").read_text(encoding="utf-8
 def row_of(card: zoo.ShapeCard) -> str:
     natural, sparse = card.densities("natural"), card.densities("sparsified")
     average = [100 * zoo.expected_sparsity(card.shape, d) for d in (natural, sparse)]
-    skipped = [
-        100 - 100 * zoo.expected_macs(card.shape, d) / card.block_macs for d in (natural, sparse)
-    ]
+    kept = [zoo.expected_macs(card.shape, d) / card.block_macs for d in (natural, sparse)]
     ratios = [zoo.expected_ratio(card.shape, natural, sparse, head=head) for head in (False, True)]
     cells = [
         f"`{card.name}`",
