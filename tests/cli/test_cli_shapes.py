@@ -121,6 +121,10 @@ def test_a_recorded_trace_takes_the_place_of_drawn_masks(call: Call, shape: Path
         ),
         (("run", "opt-125m"), "opt-125m is of family opt; only rwkv4 can be compiled"),
         (("check", "rwkv4-3b"), "rwkv4-3b is a shape without weights, and this needs a model"),
+        (
+            ("compile", "small.yaml"),
+            "small.yaml is a shape without weights, and this needs a model",
+        ),
         (("trace", "record", "rwkv4-3b", "-o", "x"), "rwkv4-3b is a shape without weights"),
     ],
 )

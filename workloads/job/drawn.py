@@ -22,13 +22,6 @@ class Drawing:
     hot_channels: float = 0.0
 
 
-def is_shape(workload: str | None) -> bool:
-    """Whether a workload is a shape: a name of the zoo's, or a YAML file."""
-    return workload is not None and (
-        workload in zoo.shape_names() or workload.endswith((".yaml", ".yml"))
-    )
-
-
 def draw_variant(card: zoo.ShapeCard, variant: str, how: Drawing) -> ActivationTrace:
     """Draw one variant of a shape.
 

@@ -82,10 +82,10 @@ def shipped_inputs(
         InputError: unknown workload, unreadable text or recipe, too little text.
     """
     name = workload or SHIPPED
-    if name in zoo.shape_names():
+    if zoo.is_shape(name):
         raise InputError(
             f"{name} is a shape without weights, and this needs a model; `run` and `trace synth` "
-            f"draw its events, or give a checkpoint"
+            "draw its events, or give a checkpoint"
         )
     models = {entry.name for entry in zoo.entries() if entry.kind == "model"}
     if name in models:

@@ -19,7 +19,7 @@ from workloads.zoo.densities import (
     expected_ratio,
     expected_sparsity,
 )
-from workloads.zoo.shapes import ShapeCard, load_shape, shape_names, shapes
+from workloads.zoo.shapes import ShapeCard, is_shape, load_shape, shape_names, shapes
 
 __all__ = [
     "EVALUATION",
@@ -34,6 +34,7 @@ __all__ = [
     "expected_ratio",
     "expected_sparsity",
     "held_out_text",
+    "is_shape",
     "load_shape",
     "prompt_text",
     "recipe",

@@ -87,6 +87,11 @@ def shape_names() -> list[str]:
     return LIBRARY.names()
 
 
+def is_shape(name_or_path: str) -> bool:
+    """Whether this names a shape: one that ships, or a YAML file, which no checkpoint is."""
+    return name_or_path in shape_names() or name_or_path.endswith((".yaml", ".yml"))
+
+
 def shapes() -> tuple[ShapeCard, ...]:
     """Every shape that ships: by family, the smallest first."""
     cards = [load_shape(name) for name in shape_names()]

@@ -123,9 +123,9 @@ def _source(
 
     `others`: options were given that only make sense for a model that is run.
     """
-    from workloads.job.drawn import is_shape
+    from workloads import zoo
 
-    shape = workload if is_shape(workload) else None
+    shape = workload if workload is not None and zoo.is_shape(workload) else None
     if trace is not None and (others or workload != shape):
         raise InputError(
             "--trace replays a trace: leave --text and --recipe out, and WORKLOAD unless it is a "
