@@ -186,30 +186,6 @@ def apply_packed_events(
     PACKED[bits](words, target, weights, stride, rows, lanes, channels, given, factor)
 
 
-def pack_weights(weights: NDArray[np.integer], bits: int, lanes: int) -> Words:
-    """Integer weights [neurons, columns] as words [columns, rows x lanes], as the kernels read.
-
-    Neuron (row * width + part) * lanes + lane is part `part` of the word of `row` and `lane`;
-    missing neurons are 0.
-
-    Raises:
-        InputError: a weight does not fit, or `bits` is not 8 or 4.
-    """
-    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-    if bits not in (8, 4) or (weights.size and not low <= weights.min() <= weights.max() <= high):
-        raise InputError(f"weights do not fit {bits} bits: expected 8 or 4 bits, {low} to {high}")
-    neurons, columns = weights.shape
-    width = 16 // bits
-    rows = -(-neurons // (width * lanes))
-    padded = np.zeros((rows * width * lanes, columns), np.int64)
-    padded[:neurons] = weights
-    parts = padded.reshape(rows, width, lanes, columns) & ((1 << bits) - 1)
-    shifts = (np.arange(width) * bits)[:, None, None]
-    packed = np.bitwise_or.reduce(parts << shifts, axis=1)
-    words: Words = packed.reshape(rows * lanes, columns).T.astype(np.uint16)
-    return words
-
-
 @njit(cache=True)
 def _fire(x: Words, threshold: np.float32, low: int, channels: Ints, values: Words) -> int:
     count = 0

@@ -154,9 +154,7 @@ class EventMatrix:
             )
         wrong = _outside(channels, self.inputs)
         if wrong >= 0:
-            raise InputError(
-                f"events: channel {channels[wrong]}; expected 0 to {self.inputs - 1}"
-            )
+            raise InputError(f"events: channel {channels[wrong]}; expected 0 to {self.inputs - 1}")
         if self.format != "int4":
             _WHOLE[self.format](acc, self.columns, channels, values)
             return
@@ -182,8 +180,10 @@ class EventMatrix:
         if self.format == "int4":
             used = held[: -(-self.outputs // 2)]
             held = np.concatenate([used << 4, used & 0xF0]).view(np.int8) >> 4
-        weights = held[: self.outputs].astype(np.float32)
-        return weights if self.scales is None else weights * self.scales[:, None]
+        numbers: Floats = held[: self.outputs].astype(np.float32)
+        if self.scales is not None:
+            numbers *= self.scales[:, None]
+        return numbers
 
 
 def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
