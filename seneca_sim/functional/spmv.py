@@ -205,7 +205,7 @@ def _laid_out(matrix: NDArray[Any]) -> NDArray[Any]:
 
 def _nibbles(weights: NDArray[np.int8]) -> NDArray[np.uint8]:
     half = -(-len(weights) // 2)
-    halves = np.zeros((2, half, weights.shape[1]), np.uint8)
-    halves.reshape(2 * half, -1)[: len(weights)] = weights.view(np.uint8)
-    packed: NDArray[np.uint8] = (halves[0] & 0xF) | (halves[1] << 4)
+    halves = np.zeros((2 * half, weights.shape[1]), np.uint8)
+    halves[: len(weights)] = weights.view(np.uint8)
+    packed: NDArray[np.uint8] = (halves[:half] & 0xF) | (halves[half:] << 4)
     return packed
