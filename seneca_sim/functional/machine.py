@@ -189,8 +189,9 @@ class ValueMachine:
         for emitted in self.program.stages[index].emits:
             route = self.program.routes[emitted]
             if route.acknowledges == NO_ROUTE:
-                buffer = self.image.view(self.program.regions[route.buffer], self.tokens)
-                self._send(emitted, buffer[: route.high - route.low])
+                region = self.program.regions[route.buffer]
+                buffer = self.image.view(region, self.tokens)
+                self._send(emitted, buffer[route.low - region.low : route.high - region.low])
 
     # -- routes ------------------------------------------------------------------------------
 

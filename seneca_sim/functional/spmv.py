@@ -209,4 +209,5 @@ def _nibbles(weights: NDArray[np.int8]) -> NDArray[np.uint8]:
     halves = np.zeros((2 * half, weights.shape[1]), np.uint8)
     halves[: len(weights)] = weights.view(np.uint8)
     low, high = halves[:half] & np.uint8(0xF), halves[half:] << np.uint8(4)
-    return np.bitwise_or(low, high, dtype=np.uint8)
+    packed: NDArray[np.uint8] = np.bitwise_or(low, high)
+    return packed
