@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import operator
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +18,26 @@ SCHEMA = "seneca-program/1"
 def program_text(program: Program) -> str:
     """Canonical JSON of a program: the same program gives the same bytes."""
     tables = {
-        field.name: _plain(getattr(program, field.name)) for field in dataclasses.fields(program)
+        field.name: plain(getattr(program, field.name)) for field in dataclasses.fields(program)
     }
     return json.dumps({"schema": SCHEMA, **tables}, separators=(",", ":")) + "\n"
 
 
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+def plain(value: Any) -> Any:
+    """A table of a program as lists and mappings; rows of one class are read alike."""
+    if isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
+        names = tuple(field.name for field in dataclasses.fields(value[0]))
+        read = operator.attrgetter(*names)
+        return [dict(zip(names, map(_list, read(row)), strict=True)) for row in value]
+    return _list(value)
+
+
+def _list(value: Any) -> Any:
+    if not isinstance(value, tuple):
+        return value
+    if value and dataclasses.is_dataclass(value[0]):
+        return plain(value)
+    return [_list(item) for item in value]
 
 
 def write_program(path: str | Path, program: Program) -> None:

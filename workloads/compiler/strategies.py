@@ -1,0 +1,350 @@
+"""Mapping strategies: from a graph and a number of cores to who holds what.
+
+Each makes a `Plan`: the graph, perhaps with matrices cut into tiles, and the partitions of its
+groups over cores 0, 1, 2 … in the order of layers and groups. docs/compiler.md gives the cost of each.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from math import ceil
+
+from seneca_sim.errors import CapacityError
+from workloads.compiler.estimate import Densities, LayerEstimate
+from workloads.compiler.fit import Fit, cut_layers, even_partition, signature
+from workloads.compiler.graph import Layer, LayerGraph, Matrix
+from workloads.compiler.mapping import Mapping, Partition, Parts, cores_of, rows_of, split
+from workloads.compiler.memory import LayerMemory, Options
+from workloads.compiler.tiles import Tiling, even_tiling, short, tile_group, tiled
+
+MORE_CORES = 1.1
+"""Two-dimensional tiles may take so many times the fewest cores if they are squarer."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A graph and its mapping, ready for placement and lowering."""
+
+    graph: LayerGraph
+    mapping: Mapping
+    options: Options
+
+    @property
+    def cores(self) -> int:
+        """Cores that are used."""
+        return self.mapping.cores
+
+    def cycles(self, densities: Densities | None = None) -> float:
+        """Estimated cycles of one token, alone on the chip."""
+        known: dict[tuple[object, ...], float] = {}
+        total = 0.0
+        for layer, parts in zip(self.graph.layers, self.mapping.layers, strict=True):
+            counts = tuple((name, len(part.cores), part.slices[0]) for name, part in parts.items())
+            key = (signature(layer), counts, len(cores_of(parts)))
+            if densities or key not in known:
+                known[key] = LayerEstimate(
+                    self.graph, layer, parts, self.options, densities or {}
+                ).cycles()
+            total += known[key]
+        return total
+
+    def cost(self, densities: Densities | None = None) -> float:
+        """Energy-delay product without a unit: a chip spends in proportion to cores and time."""
+        return self.cores * self.cycles(densities) ** 2
+
+
+# -- all groups of a layer on the same cores -----------------------------------------------------
+
+
+def output_split(graph: LayerGraph, options: Options, cores: int) -> Plan:
+    """Split every matrix by its rows over the same `cores` consecutive cores of its layer."""
+    layers = tuple(
+        {
+            group.name: even_partition(group.width, cores, options.unit, index * cores)
+            for group in layer.groups
+        }
+        for index, layer in enumerate(graph.layers)
+    )
+    return Plan(graph, Mapping("output-split", layers), options)
+
+
+def output_split_cost(graph: LayerGraph, options: Options, cores: int) -> int:
+    """Energy-delay product of dense matrices on `cores` cores a layer, in units without meaning.
+
+    A layer takes as long as its fullest core, and all its cores take that long.
+    """
+    total = 0
+    for layer in graph.layers:
+        rows = [-(-rows_of(m.rows, options.unit) // cores) * m.columns for m in layer.matrices]
+        total += cores * sum(rows) ** 2
+    return total
+
+
+# -- groups on cores of their own ----------------------------------------------------------------
+
+
+@dataclass
+class Groups:
+    """How many cores each group of each kind of layer has; the search for more than the fewest.
+
+    `counts[kind][group]`, and `options` the numbers that a group may have, ascending.
+    """
+
+    fit: Fit
+    graph: LayerGraph
+    kinds: list[int] = field(default_factory=list)  # layer -> kind
+    first: list[Layer] = field(default_factory=list)  # kind -> a layer of it
+    counts: list[dict[str, int]] = field(default_factory=list)
+    shared: list[tuple[str, ...]] = field(default_factory=list)  # groups on the same cores
+
+    @classmethod
+    def fewest(cls, fit: Fit, graph: LayerGraph, *, homes: bool = False) -> Groups:
+        """Every group on the fewest cores that hold it.
+
+        With `homes` the groups without matrices share cores, which then hold no weights.
+
+        Raises:
+            CapacityError: a group fits on no number of cores.
+        """
+        found = cls(fit, graph)
+        known: dict[tuple[object, ...], int] = {}
+        for layer in graph.layers:
+            key = signature(layer)
+            if key not in known:
+                known[key] = len(found.first)
+                found.first.append(layer)
+                found._count(layer, homes)
+            found.kinds.append(known[key])
+        return found
+
+    def _count(self, layer: Layer, homes: bool) -> None:
+        weighted = {m.group for m in layer.matrices}
+        bare = tuple(g.name for g in layer.groups if g.name not in weighted) if homes else ()
+        counts = {}
+        for group in layer.groups:
+            names = bare if group.name in bare else (group.name,)
+            counts[group.name] = self.fit.fewest(layer, names)
+            if not counts[group.name]:
+                raise CapacityError(_no_fit(self.fit, layer, names))
+        self.counts.append(counts)
+        self.shared.append(bare)
+
+    def plan(self, strategy: str) -> Plan:
+        """Lay the groups out, layer after layer."""
+        first, layers = 0, []
+        for layer, kind in zip(self.graph.layers, self.kinds, strict=True):
+            parts = self._parts(layer, kind, first)
+            first += len(cores_of(parts))
+            layers.append(parts)
+        return Plan(self.graph, Mapping(strategy, tuple(layers)), self.fit.options)
+
+    def _parts(self, layer: Layer, kind: int, first: int) -> Parts:
+        unit, parts, at = self.fit.options.unit, {}, first
+        bare = self.shared[kind]
+        for group in layer.groups:
+            cores = self.counts[kind][group.name]
+            again = group.name in bare and bare[0] in parts and group.name != bare[0]
+            start = parts[bare[0]].cores[0] if again else at
+            parts[group.name] = even_partition(group.width, cores, unit, start)
+            at += 0 if again else cores
+        return self._riding(layer, parts, first)
+
+    def _riding(self, layer: Layer, parts: dict[str, Partition], first: int) -> Parts:
+        """Let a group without matrices lie on the cores of another one if there is room."""
+        weighted = [m.group for m in layer.matrices]
+        for name in [g.name for g in layer.groups if g.name not in weighted]:
+            hosts = [w for w in weighted if len(parts[w].cores) >= len(parts[name].cores)]
+            if hosts and len(layer.groups) == 2:
+                spread = self._ride(layer, parts, name, hosts[0], first)
+                if spread is not None:
+                    return spread
+        return parts
+
+    def _ride(
+        self, layer: Layer, parts: dict[str, Partition], name: str, host: str, first: int
+    ) -> Parts | None:
+        unit, cores = self.fit.options.unit, len(parts[host].cores)
+        count = min(cores, rows_of(layer.widths[name], unit))
+        ridden = {
+            name: even_partition(layer.widths[name], count, unit, first),
+            host: even_partition(layer.widths[host], cores, unit, first),
+        }
+        memory = LayerMemory(self.graph, layer, ridden, self.fit.options)
+        places = {0, count - 1, ridden[name].owner, ridden[host].owner}
+        places |= {i for i in range(1, count) if _grows(ridden, i)}
+        roles = memory.roles()
+        full = max(memory.place(first + i, roles[first + i]).used_bits for i in places)
+        return ridden if full <= self.fit.have else None
+
+    def choices(self, kind: int, group: str) -> list[int]:
+        """Numbers of cores from the present one on that make the largest slice smaller."""
+        units = self.fit.units(self.first[kind], group)
+        now = -(-units // self.counts[kind][group])
+        return [-(-units // rows) for rows in range(now - 1, 0, -1)]
+
+    def spread(self, budget: int, cost: Callable[[Plan], float], strategy: str) -> None:
+        """Give groups more cores, the best step first, while the cost falls and cores are left."""
+        now = self.plan(strategy)
+        value = cost(now)
+        while True:
+            best, step = value, None  # type: float, tuple[int, tuple[str, ...], int] | None
+            for kind, names, cores in self._steps():
+                before = dict(self.counts[kind])
+                self.counts[kind] |= dict.fromkeys(names, cores)
+                plan = self.plan(strategy)
+                if plan.cores <= budget and (new := cost(plan)) < best:
+                    best, step = new, (kind, names, cores)
+                self.counts[kind] = before
+            if step is None:
+                return
+            self.counts[step[0]] |= dict.fromkeys(step[1], step[2])
+            value = best
+
+    def _steps(self) -> Iterable[tuple[int, tuple[str, ...], int]]:
+        for kind, layer in enumerate(self.first):
+            bare = self.shared[kind]
+            moves = [(g.name,) for g in layer.groups if g.name not in bare]
+            moves += [bare] if bare else []
+            for names in moves:
+                for cores in self.choices(kind, names[0])[:2]:
+                    if self.fit.fits(layer, names, cores):
+                        yield kind, names, cores
+
+
+def _grows(parts: Parts, place: int) -> bool:
+    """Whether a core's slices differ from those of the core before it."""
+    return any(
+        place < len(p.slices)
+        and p.slices[place][1] - p.slices[place][0] != p.slices[place - 1][1] - p.slices[place - 1][0]
+        for p in parts.values()
+    )
+
+
+def grouped(fit: Fit) -> Groups:
+    """Co-location: each group on cores of its own, all its matrices split by rows.
+
+    Where even the smallest slice is too large for a core, matrices are cut by columns, too.
+    """
+    known: dict[tuple[object, ...], dict[str, Tiling]] = {}
+    tilings = []
+    for layer in fit.graph.layers:
+        key = signature(layer)
+        if key not in known:
+            known[key] = {}
+            for group in layer.groups:
+                if not fit.fewest(layer, (group.name,)):
+                    known[key] |= fit.tilings(layer, group.name)
+        tilings.append(known[key])
+    graph = cut_layers(fit.graph, tilings)
+    return Groups.fewest(Fit(graph, fit.options), graph)
+
+
+# -- matrices cut by columns ---------------------------------------------------------------------
+
+
+def input_split(fit: Fit) -> Groups:
+    """Split every matrix by its columns alone: each core adds up all rows for some channels."""
+    return _cut_all(fit, _columns_only)
+
+
+def tiles_2d(fit: Fit) -> Groups:
+    """Cut every matrix into tiles that are as square as they go, on about the fewest cores."""
+    return _cut_all(fit, _squarest)
+
+
+def _cut_all(fit: Fit, choose: Callable[[Fit, Layer, str], Tiling | None]) -> Groups:
+    known: dict[tuple[object, ...], dict[str, Tiling]] = {}
+    tilings = []
+    for layer in fit.graph.layers:
+        key = signature(layer)
+        if key not in known:
+            known[key] = {}
+            for matrix in _worth_cutting(layer):
+                tiling = choose(fit, layer, short(matrix.site))
+                if tiling is None:
+                    raise CapacityError(_no_fit(fit, layer, (matrix.group,)))
+                known[key][short(matrix.site)] = tiling
+        tilings.append(known[key])
+    graph = cut_layers(fit.graph, tilings)
+    return Groups.fewest(Fit(graph, fit.options), graph, homes=True)
+
+
+def _worth_cutting(layer: Layer) -> list[Matrix]:
+    """All but the head's matrix, whose sums, a vocabulary from every tile, are as many as its
+    weights: it stays split by rows."""
+    kinds = {site.name: site.kind for site in layer.sites}
+    return [m for m in layer.matrices if kinds[m.site] == "events"]
+
+
+def _columns_only(fit: Fit, layer: Layer, name: str) -> Tiling | None:
+    """The fewest tiles of which each lies on one core, or on as few as can hold its sums."""
+    matrix = next(m for m in layer.matrices if short(m.site) == name)
+    for rows in range(1, fit.units_of(matrix.rows) + 1):
+        if _on(fit, layer, name, matrix.columns, rows):
+            return even_tiling(matrix.columns, _fewest_tiles(fit, layer, name, rows))
+    return None
+
+
+def _fewest_tiles(fit: Fit, layer: Layer, name: str, rows: int) -> int:
+    columns = next(m.columns for m in layer.matrices if short(m.site) == name)
+    low, high = 0, 1  # `low` tiles do not fit, `high` may
+    while high < columns and not _on(fit, layer, name, high, rows):
+        low, high = high, min(columns, 2 * high)
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _on(fit, layer, name, middle, rows) else (middle, high)
+    return high
+
+
+def _on(fit: Fit, layer: Layer, name: str, tiles: int, rows: int) -> bool:
+    """Whether each of so many tiles fits on `rows` cores."""
+    columns = next(m.columns for m in layer.matrices if short(m.site) == name)
+    cut = tiled(layer, {name: even_tiling(columns, tiles)})
+    return fit.fits(cut, (_widest_tile(cut, name),), rows)
+
+
+def _widest_tile(layer: Layer, name: str) -> str:
+    tiles = [m for m in layer.matrices if ".tile." in m.group and short(m.site) == name]
+    return max(tiles, key=lambda m: m.columns).group
+
+
+def _squarest(fit: Fit, layer: Layer, name: str) -> Tiling | None:
+    matrix = next(m for m in layer.matrices if short(m.site) == name)
+    found: list[tuple[int, float, Tiling]] = []
+    bits = matrix.rows * matrix.columns * fit.options.precision.bits
+    most = min(matrix.columns, max(4, 2 * ceil(bits / fit.have)))
+    for tiles in range(1, most + 1):
+        tiling = even_tiling(matrix.columns, tiles)
+        cut = tiled(layer, {name: tiling})
+        rows = fit.fewest(cut, (_widest_tile(cut, name),))
+        if rows:
+            shape = (matrix.columns / tiles) / (matrix.rows / rows)
+            found.append((rows * tiles, max(shape, 1 / shape), tiling))
+    if not found:
+        return None
+    fewest = min(cores for cores, _, _ in found)
+    return min(
+        (f for f in found if f[0] <= MORE_CORES * fewest), key=lambda f: (f[1], f[0])
+    )[2]
+
+
+def _no_fit(fit: Fit, layer: Layer, groups: tuple[str, ...]) -> str:
+    cores = min(fit.units(layer, group) for group in groups)
+    need = fit.bits(layer, groups, cores)
+    return (
+        f"layer {layer.name}, group {' and '.join(groups)}: on {cores} cores, one row of "
+        f"{fit.options.unit} channels each, it needs {need:,} bits on its fullest core, which has "
+        f"{fit.have:,}"
+    )
+
+
+def renamed(plan: Plan, strategy: str) -> Plan:
+    """The same plan under another strategy's name."""
+    return replace(plan, mapping=replace(plan.mapping, strategy=strategy))
+
+
+__all__ = [
+    "Groups", "Plan", "grouped", "input_split", "output_split", "output_split_cost", "renamed",
+    "split", "tile_group", "tiles_2d",
+]  # fmt: skip
