@@ -182,7 +182,9 @@ def test_operands_of_another_length_are_refused(case):
 
 def test_kernels_without_values_are_refused(case):
     index = next(i for i, c in enumerate(case.program.consumers) if c.kernel)
-    with pytest.raises(InputError, match="values of kernel 'event_int8' cannot be run"):
+    with pytest.raises(InputError, match=r"values of kernel 'lif' cannot be run; expected one of "):
+        run(case, change(case.program, "consumers", index, kernel="lif"))
+    with pytest.raises(InputError, match="event_int8 on core 0 reads weights of 8 bits, but weigh"):
         run(case, change(case.program, "consumers", index, kernel="event_int8"))
     stage = case.program.stages[0]
     steps = (replace(stage.steps[0], kernel="lif"),)
