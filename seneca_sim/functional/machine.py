@@ -189,7 +189,9 @@ class ValueMachine:
         for emitted in self.program.stages[index].emits:
             route = self.program.routes[emitted]
             if route.acknowledges == NO_ROUTE:
-                buffer = self.image.view(self.program.regions[route.buffer], self.tokens)
+                region = self.program.regions[route.buffer]
+                first = route.low - region.low if region.high else 0  # a route may be a part of it
+                buffer = self.image.view(region, self.tokens)[first:]
                 self._send(emitted, buffer[: route.high - route.low])
 
     # -- routes ------------------------------------------------------------------------------
