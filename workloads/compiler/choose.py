@@ -121,12 +121,13 @@ class _Search:
             raise errors[-1]
         if self.settings.fewest:
             return min(found, key=lambda plan: plan.cores)
-        return min(found, key=self._cost)
+        return min(
+            found, key=lambda plan: self._cost(plan.cores, plan.cycles(self.settings.densities))
+        )
 
-    def _cost(self, plan: Plan) -> float:
-        if self.settings.goal == "latency":
-            return plan.cycles(self.settings.densities)
-        return plan.cost(self.settings.densities)
+    def _cost(self, cores: int, cycles: float) -> float:
+        """What is to be small; a chip spends in proportion to its cores and to time."""
+        return cycles if self.settings.goal == "latency" else cores * cycles**2
 
     # -- groups on cores of their own --------------------------------------------------------
 
@@ -138,7 +139,7 @@ class _Search:
             return plan
         if plan.cores > self._chip.cores:
             raise CapacityError(self._too_few(strategy, plan))
-        groups.spread(self._chip.cores, self._cost, strategy)
+        groups.spread(self._chip.cores, self._cost, self.settings.densities)
         return renamed(groups.plan(strategy), strategy)
 
     def _groups(self, strategy: str) -> Groups:

@@ -37,21 +37,11 @@ class Plan:
 
     def cycles(self, densities: Densities | None = None) -> float:
         """Estimated cycles of one token, alone on the chip."""
-        known: dict[tuple[object, ...], float] = {}
-        total = 0.0
-        for layer, parts in zip(self.graph.layers, self.mapping.layers, strict=True):
-            counts = tuple((name, len(part.cores), part.slices[0]) for name, part in parts.items())
-            key = (signature(layer), counts, len(cores_of(parts)))
-            if densities or key not in known:
-                known[key] = LayerEstimate(
-                    self.graph, layer, parts, self.options, densities or {}
-                ).cycles()
-            total += known[key]
-        return total
+        return sum(
+            LayerEstimate(self.graph, layer, parts, self.options, densities or {}).cycles()
+            for layer, parts in zip(self.graph.layers, self.mapping.layers, strict=True)
+        )
 
-    def cost(self, densities: Densities | None = None) -> float:
-        """Energy-delay product without a unit: a chip spends in proportion to cores and time."""
-        return self.cores * self.cycles(densities) ** 2
 
 
 # -- all groups of a layer on the same cores -----------------------------------------------------
@@ -97,6 +87,7 @@ class Groups:
     first: list[Layer] = field(default_factory=list)  # kind -> a layer of it
     counts: list[dict[str, int]] = field(default_factory=list)
     shared: list[tuple[str, ...]] = field(default_factory=list)  # groups on the same cores
+    known: dict[tuple[int, tuple[int, ...]], tuple[int, float]] = field(default_factory=dict)
 
     @classmethod
     def fewest(cls, fit: Fit, graph: LayerGraph, *, homes: bool = False) -> Groups:
@@ -183,33 +174,66 @@ class Groups:
         now = -(-units // self.counts[kind][group])
         return [-(-units // rows) for rows in range(now - 1, 0, -1)]
 
-    def spread(self, budget: int, cost: Callable[[Plan], float], strategy: str) -> None:
-        """Give groups more cores, the best step first, while the cost falls and cores are left."""
-        now = self.plan(strategy)
-        value = cost(now)
+    def measure(self, densities: Densities) -> tuple[int, float]:
+        """Cores, and estimated cycles of a token; layers of a kind count as its first."""
+        cores, cycles = 0, 0.0
+        for kind in range(len(self.first)):
+            each, time = self._measured(kind, densities)
+            times = self.kinds.count(kind)
+            cores, cycles = cores + times * each, cycles + times * time
+        return cores, cycles
+
+    def _measured(self, kind: int, densities: Densities) -> tuple[int, float]:
+        key = (kind, tuple(self.counts[kind].values()))
+        if key not in self.known:
+            layer = self.first[kind]
+            parts = self._parts(layer, kind, 0)
+            estimate = LayerEstimate(self.graph, layer, parts, self.fit.options, densities)
+            self.known[key] = len(cores_of(parts)), estimate.cycles()
+        return self.known[key]
+
+    def spread(self, budget: int, cost: Callable[[int, float], float], d: Densities) -> None:
+        """Give groups more cores while the cost falls: what gains most for each core goes first.
+
+        Args:
+            budget: cores that there are.
+            cost: of (cores, cycles).
+            d: densities for the estimate.
+        """
+        have, cycles = self.measure(d)
+        value = cost(have, cycles)
         while True:
-            best, step = value, None  # type: float, tuple[int, tuple[str, ...], int] | None
-            for kind, names, cores in self._steps():
+            best, step, after = 0.0, None, (have, value)
+            for kind, names, count in self._steps():
                 before = dict(self.counts[kind])
-                self.counts[kind] |= dict.fromkeys(names, cores)
-                plan = self.plan(strategy)
-                if plan.cores <= budget and (new := cost(plan)) < best:
-                    best, step = new, (kind, names, cores)
+                self.counts[kind] |= dict.fromkeys(names, count)
+                cores, cycles = self.measure(d)
+                new = cost(cores, cycles)
+                gain = (value - new) / max(1, cores - have)
+                if cores <= budget and gain > best:
+                    best, step, after = gain, (kind, names, count), (cores, new)
                 self.counts[kind] = before
             if step is None:
                 return
             self.counts[step[0]] |= dict.fromkeys(step[1], step[2])
-            value = best
+            have, value = after
 
     def _steps(self) -> Iterable[tuple[int, tuple[str, ...], int]]:
+        """Every set of groups with each number of cores that makes its largest slice smaller."""
         for kind, layer in enumerate(self.first):
-            bare = self.shared[kind]
-            moves = [(g.name,) for g in layer.groups if g.name not in bare]
-            moves += [bare] if bare else []
-            for names in moves:
-                for cores in self.choices(kind, names[0])[:2]:
-                    if self.fit.fits(layer, names, cores):
-                        yield kind, names, cores
+            for names in self._moves(kind, layer):
+                apart = [names] if names == self.shared[kind] else [(name,) for name in names]
+                for count in self.choices(kind, names[0]):
+                    if all(self.fit.fits(layer, some, count) for some in apart):
+                        yield kind, names, count
+
+    def _moves(self, kind: int, layer: Layer) -> list[tuple[str, ...]]:
+        """Groups that get more cores together: homes, the tiles of a matrix, any other alone."""
+        found: dict[str, tuple[str, ...]] = {}
+        for group in layer.groups:
+            alike = "" if group.name in self.shared[kind] else group.name.partition(".tile.")[0]
+            found[alike] = (*found.get(alike, ()), group.name)
+        return list(found.values())
 
 
 def _grows(parts: Parts, place: int) -> bool:
