@@ -52,7 +52,7 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
         f"{summary['program']} ({shape}) fits {summary['chip']}: "
         f"{summary['cores_used']} of {summary['cores']} cores, "
         f"{mapping['cores_per_layer']} a layer, {mapping['strategy']}, "
-        f"{mapping['weights']} weights",
+        f"{mapping['weights']} weights, head {mapping.get('head', 'in')}",
         f"memory   fullest core {summary['fullest_core']}: {full:,} of {there:,} bits "
         f"({100 * full / there:.0f} %), mean {summary['memory_bits_mean']:,}; "
         f"weights {summary['weight_bits']:,} bits in all",

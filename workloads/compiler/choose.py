@@ -13,18 +13,19 @@ from workloads.compiler.graph import LayerGraph
 from workloads.compiler.memory import Options
 from workloads.compiler.precision import PRECISIONS, precision
 from workloads.compiler.strategies import (
+    Activity,
+    Counts,
     Groups,
     Plan,
     grouped,
     input_split,
     output_split,
     output_split_cost,
-    renamed,
     tiles_2d,
 )
 from workloads.compiler.tiles import scaled
 
-GROUPED: dict[str, Callable[[Fit], Groups]] = {
+GROUPED: dict[str, Callable[[Fit, Counts, Activity], Groups]] = {
     "grouped": grouped,
     "layer-regions": grouped,
     "input-split": input_split,
@@ -45,7 +46,15 @@ class MapSettings:
         weights: where they lie: ``core`` (data memory) or ``shared`` (off-core memory).
         goal: what more cores than the fewest are used for: the energy-delay product, or latency.
         batch: sequences side by side, each with its own states.
+        cores: by hand, for groups by name; the strategy must give groups cores of their own.
+        tiles: by hand, for matrices by their site: into how many parts their columns are cut.
         densities: for the estimate; dense where nothing is said.
+        activity: for each site by full name, how often each of its channels is sent; columns are
+            then cut so that tiles get the same number of events, not of columns.
+        placement: a name of `placement.NAMES`; "auto" is row-major for output-split, else regions.
+        seed: of the placement search.
+        steps: swaps that the placement search tries.
+        place: by hand, the router of each core.
         fewest: take the fewest cores that fit, whatever the chip has.
     """
 
@@ -55,7 +64,14 @@ class MapSettings:
     weights: str = "core"
     goal: str = "energy-delay"
     batch: int = 1
+    cores: Counts = field(default_factory=dict)
+    tiles: Counts = field(default_factory=dict)
     densities: Densities = field(default_factory=dict)
+    activity: Activity = field(default_factory=dict)
+    placement: str = "auto"
+    seed: int = 0
+    steps: int = 1000
+    place: tuple[int, ...] = ()
     fewest: bool = False
 
     def __post_init__(self) -> None:
@@ -93,8 +109,9 @@ def choose(graph: LayerGraph, chip: Chip, settings: MapSettings) -> Plan:
     search = _Search(graph, Fit(ready, options), settings)
     if settings.strategy == "output-split" or settings.cores_per_layer:
         return search.together()
-    if settings.strategy != "auto":
-        return search.apart(settings.strategy)
+    if settings.strategy != "auto" or settings.cores or settings.tiles:
+        named = settings.strategy if settings.strategy != "auto" else "grouped"
+        return search.apart(named)
     return search.best()
 
 
@@ -134,17 +151,18 @@ class _Search:
     def apart(self, strategy: str) -> Plan:
         """A strategy that gives groups cores of their own."""
         groups = self._groups(strategy)
+        if not self.settings.fewest and groups.plan(strategy).cores <= self._chip.cores:
+            groups.spread(self._chip.cores, self._cost, self.settings.densities)
+            return groups.plan(strategy)
+        groups.pack = True  # slower, so only where room is short
         plan = groups.plan(strategy)
-        if self.settings.fewest:
-            return plan
-        if plan.cores > self._chip.cores:
+        if not self.settings.fewest and plan.cores > self._chip.cores:
             raise CapacityError(self._too_few(strategy, plan))
-        groups.spread(self._chip.cores, self._cost, self.settings.densities)
-        return renamed(groups.plan(strategy), strategy)
+        return plan
 
     def _groups(self, strategy: str) -> Groups:
         try:
-            return GROUPED[strategy](self.fit)
+            groups = GROUPED[strategy](self.fit, self.settings.tiles, self.settings.activity)
         except CapacityError as error:
             if self.settings.fewest:  # somebody asks whether there is a number at all
                 raise
@@ -153,6 +171,8 @@ class _Search:
                 f"{self.graph.name} does not fit chip {self._chip.name} at "
                 f"{self.settings.bits}: {text}; {self._others(strategy)}"
             ) from None
+        groups.by_hand(self.settings.cores)
+        return groups
 
     def _too_few(self, strategy: str, plan: Plan) -> str:
         """Which layer would need what, and the smallest chips at every precision."""
@@ -179,9 +199,7 @@ class _Search:
             if cores:
                 found.append(f"{cores:,} at {name}")
         if not found:
-            return (
-                "no number of cores fits at this data memory; raise core.data_memory_bits"
-            )
+            return "no number of cores fits at this data memory; raise core.data_memory_bits"
         return f"the smallest core count that fits is {', '.join(found)}"
 
     # -- all groups of a layer on the same cores ---------------------------------------------
@@ -208,9 +226,7 @@ class _Search:
         choices = [n for n in range(smallest, most + 1) if self._fits(n)] or [max(1, most)]
         if self.settings.fewest:
             choices = [min(smallest, ceiling)]
-        chosen = asked or min(
-            choices, key=lambda n: output_split_cost(graph, self.fit.options, n)
-        )
+        chosen = asked or min(choices, key=lambda n: output_split_cost(graph, self.fit.options, n))
         enough = self.settings.fewest or chosen * layers <= chip.cores
         if not enough or not (self._fits(chosen) or self._refused(chosen)):
             text = self._too_small(chosen, smallest, ceiling)
@@ -244,9 +260,7 @@ class _Search:
         if smallest > ceiling:
             tail = "no number of cores fits at this data memory; raise core.data_memory_bits"
         else:
-            tail = (
-                f"the smallest core count that fits is {smallest * layers} ({smallest} a layer)"
-            )
+            tail = f"the smallest core count that fits is {smallest * layers} ({smallest} a layer)"
         if need <= have:
             return f"{head}{layers} layers of at least {smallest} cores each; {tail}"
         return (
@@ -261,4 +275,3 @@ def smallest_cores(graph: LayerGraph, chip: Chip, settings: MapSettings) -> int:
         return choose(graph, chip, replace(settings, fewest=True)).cores
     except CapacityError:
         return 0
-

@@ -107,14 +107,19 @@ class Fit:
 
     # -- tiles -------------------------------------------------------------------------------
 
-    def tilings(self, layer: Layer, group: str) -> dict[str, Tiling]:
+    def tilings(
+        self, layer: Layer, group: str, before: Mapping[str, Tiling] | None = None
+    ) -> dict[str, Tiling]:
         """Cut a group's matrices, the widest first, until its smallest slice fits a core.
 
         Raises:
             CapacityError: not even without all its matrices.
         """
         found: dict[str, Tiling] = {}
-        here = sorted((m for m in layer.matrices if m.group == group), key=lambda m: -m.columns)
+        here = sorted(
+            (m for m in layer.matrices if m.group == group and short(m.site) not in (before or {})),
+            key=lambda m: -m.columns,
+        )
         for matrix in here:
             tiling = self._tiling(layer, group, matrix, found)
             found[short(matrix.site)] = tiling

@@ -144,6 +144,11 @@ class Layer:
         return {group.name: group.width for group in self.groups}
 
     @cached_property
+    def weighted(self) -> frozenset[str]:
+        """Groups that have matrices."""
+        return frozenset(m.group for m in self.matrices)
+
+    @cached_property
     def normed(self) -> frozenset[str]:
         """Groups whose cores take part in a LayerNorm."""
         return frozenset(

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from seneca_sim.chip import Chip
+from seneca_sim.errors import CapacityError
 from seneca_sim.program import Program
 from seneca_sim.program.verify import verify
 from workloads.compiler.choose import MapSettings, choose
 from workloads.compiler.graph import LayerGraph
 from workloads.compiler.lowering import Lowering
+from workloads.compiler.placement import by_hand, placed
 from workloads.compiler.strategies import Plan
 
 
@@ -34,7 +36,32 @@ def lower(
     """
     if settings is None:
         settings = MapSettings(cores_per_layer=cores_per_layer, weights=weights)
-    return compile_plan(choose(graph, chip, settings))
+    return compile_plan(mapped(graph, chip, settings))
+
+
+def mapped(graph: LayerGraph, chip: Chip, settings: MapSettings) -> Plan:
+    """Choose a mapping and put its cores down.
+
+    Raises:
+        CapacityError: the chip is too small.
+        InputError: settings that do not go with graph or chip.
+    """
+    plan = choose(graph, chip, settings)
+    if plan.cores > chip.cores:
+        raise CapacityError(
+            f"{graph.name} takes {plan.cores:,} cores at the fewest, but chip {chip.name} has "
+            f"{chip.cores:,}; make the chip larger, or let mapping.fit=smallest choose its size"
+        )
+    if settings.place:
+        return by_hand(plan, settings.place, "mapping.place")
+    name = settings.placement
+    if name == "auto":
+        name = "row-major" if plan.mapping.strategy == "output-split" else "regions"
+    if settings.strategy == "layer-regions":
+        name = "search" if name == "search" else "regions"
+    return placed(
+        plan, name, densities=settings.densities, seed=settings.seed, steps=settings.steps
+    )
 
 
 def compile_plan(plan: Plan) -> Program:

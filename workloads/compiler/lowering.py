@@ -212,7 +212,8 @@ class Lowering:
         peers = not ranges and site.audience == "peer"
         if peers:
             sets = [self._core_set((core,)) for core in part.cores]
-            return Takers(*map(tuple, zip(*part.slices, strict=True)), tuple(sets), sorted=True)
+            lows, highs = zip(*part.slices, strict=True)
+            return Takers(lows, highs, tuple(sets), sorted=True)
         if not ranges:
             cores = {"host": (self.options.chip.cores,), "owner": (part.cores[part.owner],)}
             ranges[0, width] = list(cores.get(site.audience, part.cores))

@@ -85,5 +85,3 @@ def report_lines(report: dict[str, Any], sites: int = 6) -> list[str]:
     for name, row in list(report["traffic"].items())[:sites]:
         lines.append(f"         {name:<16} {row['flits']:>12,.0f} {row['flit_hops']:>14,.0f}")
     return lines
-
-

@@ -243,8 +243,14 @@ def _head(index: int, width: int, vocab: int, *, inside: bool) -> Layer:
         answer = GraphStep("send_acc", (("acc", "acc:head"), ("out", "out:logits")))
         stages.append(
             GraphStage(
-                "head.logits", LOGITS, "all", ("head",), (answer,), ("logits",),
-                frees=(entry,), frees_apart=("head",),
+                "head.logits",
+                LOGITS,
+                "all",
+                ("head",),
+                (answer,),
+                ("logits",),
+                frees=(entry,),
+                frees_apart=("head",),
             )  # fmt: skip
         )
     else:

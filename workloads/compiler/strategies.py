@@ -6,18 +6,30 @@ groups over cores 0, 1, 2 … in the order of layers and groups. docs/compiler.m
 
 from __future__ import annotations
 
+import collections.abc
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from functools import partial
 from math import ceil
 
-from seneca_sim.errors import CapacityError
+import numpy as np
+from numpy.typing import NDArray
+
+from seneca_sim.config.check import nearest
+from seneca_sim.errors import CapacityError, InputError
 from workloads.compiler.estimate import Densities, LayerEstimate
 from workloads.compiler.fit import Fit, cut_layers, even_partition, signature
 from workloads.compiler.graph import Layer, LayerGraph, Matrix
-from workloads.compiler.mapping import Mapping, Partition, Parts, cores_of, rows_of, split
+from workloads.compiler.mapping import Mapping, Partition, Parts, cores_of, rows_of
 from workloads.compiler.memory import LayerMemory, Options
-from workloads.compiler.tiles import Tiling, even_tiling, short, tile_group, tiled
+from workloads.compiler.pack import packed
+from workloads.compiler.tiles import Tiling, even_tiling, event_tiling, short, tile_group, tiled
 
+Counts = collections.abc.Mapping[str, int]
+Floats = NDArray[np.float64]
+Activity = collections.abc.Mapping[str, Floats]
+EVENNESS = (0.0, 0.1, 0.3, 1.0, 3.0)
+"""Tiles cut by events get a share of evenness by columns until they fit their cores."""
 MORE_CORES = 1.1
 """Two-dimensional tiles may take so many times the fewest cores if they are squarer."""
 
@@ -41,7 +53,6 @@ class Plan:
             LayerEstimate(self.graph, layer, parts, self.options, densities or {}).cycles()
             for layer, parts in zip(self.graph.layers, self.mapping.layers, strict=True)
         )
-
 
 
 # -- all groups of a layer on the same cores -----------------------------------------------------
@@ -88,6 +99,8 @@ class Groups:
     counts: list[dict[str, int]] = field(default_factory=list)
     shared: list[tuple[str, ...]] = field(default_factory=list)  # groups on the same cores
     known: dict[tuple[int, tuple[int, ...]], tuple[int, float]] = field(default_factory=dict)
+    fixed: set[str] = field(default_factory=set)  # groups whose number was given
+    pack: bool = False  # one group fills what the others leave
 
     @classmethod
     def fewest(cls, fit: Fit, graph: LayerGraph, *, homes: bool = False) -> Groups:
@@ -124,14 +137,17 @@ class Groups:
     def plan(self, strategy: str) -> Plan:
         """Lay the groups out, layer after layer."""
         first, layers = 0, []
+        known: dict[int, Parts] = {}
         for layer, kind in zip(self.graph.layers, self.kinds, strict=True):
-            parts = self._parts(layer, kind, first)
-            first += len(cores_of(parts))
-            layers.append(parts)
+            if kind not in known:
+                known[kind] = self._parts(layer, kind, 0)
+            layers.append(_from(first, known[kind]))
+            first += len(cores_of(known[kind]))
         return Plan(self.graph, Mapping(strategy, tuple(layers)), self.fit.options)
 
     def _parts(self, layer: Layer, kind: int, first: int) -> Parts:
-        unit, parts, at = self.fit.options.unit, {}, first
+        unit, at = self.fit.options.unit, first
+        parts: dict[str, Partition] = {}
         bare = self.shared[kind]
         for group in layer.groups:
             cores = self.counts[kind][group.name]
@@ -139,9 +155,12 @@ class Groups:
             start = parts[bare[0]].cores[0] if again else at
             parts[group.name] = even_partition(group.width, cores, unit, start)
             at += 0 if again else cores
-        return self._riding(layer, parts, first)
+        parts = self._riding(layer, parts, first)
+        return packed(self.fit, layer, parts) if self.pack else parts
 
-    def _riding(self, layer: Layer, parts: dict[str, Partition], first: int) -> Parts:
+    def _riding(
+        self, layer: Layer, parts: dict[str, Partition], first: int
+    ) -> dict[str, Partition]:
         """Let a group without matrices lie on the cores of another one if there is room."""
         weighted = [m.group for m in layer.matrices]
         for name in [g.name for g in layer.groups if g.name not in weighted]:
@@ -154,7 +173,7 @@ class Groups:
 
     def _ride(
         self, layer: Layer, parts: dict[str, Partition], name: str, host: str, first: int
-    ) -> Parts | None:
+    ) -> dict[str, Partition] | None:
         unit, cores = self.fit.options.unit, len(parts[host].cores)
         count = min(cores, rows_of(layer.widths[name], unit))
         ridden = {
@@ -167,6 +186,41 @@ class Groups:
         roles = memory.roles()
         full = max(memory.place(first + i, roles[first + i]).used_bits for i in places)
         return ridden if full <= self.fit.have else None
+
+    def by_hand(self, counts: Counts) -> None:
+        """Take these numbers of cores for the groups of these names, in all layers.
+
+        Raises:
+            InputError: no such group, or more cores than it has slices.
+            CapacityError: too few cores.
+        """
+        names = dict.fromkeys(g.name for layer in self.first for g in layer.groups)
+        weighted = {m.group for layer in self.first for m in layer.matrices}
+        for name, count in counts.items():
+            if name not in names:
+                raise InputError(
+                    f"mapping.cores.{name}: no such group{nearest(name, names)}; the groups are "
+                    f"{', '.join(names)}"
+                )
+            for kind, layer in enumerate(self.first):
+                if name in layer.widths and (name in layer.weighted or name not in weighted):
+                    self._take(kind, layer, name, count)
+
+    def _take(self, kind: int, layer: Layer, name: str, count: int) -> None:
+        most = self.fit.units(layer, name)
+        if not 0 < count <= most:
+            raise InputError(
+                f"mapping.cores.{name} is {count}; layer {layer.name} has {most} slices of "
+                f"{self.fit.options.unit} channels there, so expected 1 to {most}"
+            )
+        if not self.fit.fits(layer, (name,), count):
+            raise CapacityError(
+                f"mapping.cores.{name} is {count}, but layer {layer.name} then needs "
+                f"{self.fit.bits(layer, (name,), count):,} bits on a core, which has "
+                f"{self.fit.have:,}; at least {self.counts[kind][name]} cores"
+            )
+        self.counts[kind][name] = count
+        self.fixed.add(name)
 
     def choices(self, kind: int, group: str) -> list[int]:
         """Numbers of cores from the present one on that make the largest slice smaller."""
@@ -222,6 +276,8 @@ class Groups:
         """Every set of groups with each number of cores that makes its largest slice smaller."""
         for kind, layer in enumerate(self.first):
             for names in self._moves(kind, layer):
+                if self.fixed & set(names):
+                    continue
                 apart = [names] if names == self.shared[kind] else [(name,) for name in names]
                 for count in self.choices(kind, names[0]):
                     if all(self.fit.fits(layer, some, count) for some in apart):
@@ -236,62 +292,117 @@ class Groups:
         return list(found.values())
 
 
+def _from(first: int, parts: Parts) -> Parts:
+    """The same partitions on cores from `first` on."""
+    return {
+        name: Partition(tuple(first + core for core in part.cores), part.slices)
+        for name, part in parts.items()
+    }
+
+
 def _grows(parts: Parts, place: int) -> bool:
     """Whether a core's slices differ from those of the core before it."""
     return any(
         place < len(p.slices)
-        and p.slices[place][1] - p.slices[place][0] != p.slices[place - 1][1] - p.slices[place - 1][0]
+        and p.slices[place][1] - p.slices[place][0]
+        != p.slices[place - 1][1] - p.slices[place - 1][0]
         for p in parts.values()
     )
 
 
-def grouped(fit: Fit) -> Groups:
+def grouped(fit: Fit, tiles: Counts, activity: Activity) -> Groups:
     """Co-location: each group on cores of its own, all its matrices split by rows.
 
-    Where even the smallest slice is too large for a core, matrices are cut by columns, too.
+    Where even the smallest slice is too large for a core, matrices are cut by columns, too, as
+    are those that `tiles` names.
     """
-    known: dict[tuple[object, ...], dict[str, Tiling]] = {}
-    tilings = []
-    for layer in fit.graph.layers:
-        key = signature(layer)
-        if key not in known:
-            known[key] = {}
-            for group in layer.groups:
-                if not fit.fewest(layer, (group.name,)):
-                    known[key] |= fit.tilings(layer, group.name)
-        tilings.append(known[key])
-    graph = cut_layers(fit.graph, tilings)
-    return Groups.fewest(Fit(graph, fit.options), graph)
+
+    def cut(layer: Layer) -> dict[str, Tiling]:
+        asked = _asked(layer, tiles)
+        found, now = dict(asked), tiled(layer, asked)
+        for group in layer.groups:
+            if not fit.fewest(now, (group.name,)):
+                found |= fit.tilings(now, group.name, asked)
+        return found
+
+    return _cut_all(fit, cut, activity)
+
+
+def _asked(layer: Layer, tiles: Counts) -> dict[str, Tiling]:
+    """Tilings by hand, of the layers that have such a matrix."""
+    here = {short(m.site): m.columns for m in layer.matrices}
+    return {name: even_tiling(here[name], n) for name, n in tiles.items() if name in here and n}
 
 
 # -- matrices cut by columns ---------------------------------------------------------------------
 
 
-def input_split(fit: Fit) -> Groups:
+def input_split(fit: Fit, tiles: Counts, activity: Activity) -> Groups:
     """Split every matrix by its columns alone: each core adds up all rows for some channels."""
-    return _cut_all(fit, _columns_only)
+    return _cut_all(fit, partial(_each, fit, _columns_only, tiles), activity, homes=True)
 
 
-def tiles_2d(fit: Fit) -> Groups:
+def tiles_2d(fit: Fit, tiles: Counts, activity: Activity) -> Groups:
     """Cut every matrix into tiles that are as square as they go, on about the fewest cores."""
-    return _cut_all(fit, _squarest)
+    return _cut_all(fit, partial(_each, fit, _squarest, tiles), activity, homes=True)
 
 
-def _cut_all(fit: Fit, choose: Callable[[Fit, Layer, str], Tiling | None]) -> Groups:
+def _cut_all(
+    fit: Fit,
+    cut: Callable[[Layer], dict[str, Tiling]],
+    activity: Activity,
+    *,
+    homes: bool = False,
+) -> Groups:
+    """Cut all layers, those that are alike in the same way, and count the fewest cores."""
     known: dict[tuple[object, ...], dict[str, Tiling]] = {}
     tilings = []
     for layer in fit.graph.layers:
         key = signature(layer)
         if key not in known:
-            known[key] = {}
-            for matrix in _worth_cutting(layer):
-                tiling = choose(fit, layer, short(matrix.site))
-                if tiling is None:
-                    raise CapacityError(_no_fit(fit, layer, (matrix.group,)))
-                known[key][short(matrix.site)] = tiling
-        tilings.append(known[key])
+            known[key] = cut(layer)
+        tilings.append(_balanced(fit, layer, known[key], activity))
     graph = cut_layers(fit.graph, tilings)
-    return Groups.fewest(Fit(graph, fit.options), graph, homes=True)
+    return Groups.fewest(Fit(graph, fit.options), graph, homes=homes)
+
+
+def _balanced(
+    fit: Fit, layer: Layer, tilings: dict[str, Tiling], activity: Activity
+) -> dict[str, Tiling]:
+    """Cut by events where the activity of a site is known, as far as memory allows."""
+    found = dict(tilings)
+    for site in layer.matrices_of:
+        name = short(site)
+        if site in activity and name in tilings:
+            found[name] = _by_events(fit, layer, name, tilings[name], activity[site])
+    return found
+
+
+def _by_events(fit: Fit, layer: Layer, name: str, even: Tiling, events: Floats) -> Tiling:
+    groups = [tile_group(name, i) for i in range(even.tiles)]
+    before = tiled(layer, {name: even})
+    most = max(fit.fewest(before, (group,)) for group in groups)
+    for share in EVENNESS:
+        tiling = event_tiling(events, even.tiles, even.home, share)
+        after = tiled(layer, {name: tiling}) if tiling is not None else None
+        if after and all(0 < fit.fewest(after, (group,)) <= most for group in groups):
+            assert tiling is not None
+            return tiling
+    return even
+
+
+def _each(
+    fit: Fit, choose: Callable[[Fit, Layer, str], Tiling | None], tiles: Counts, layer: Layer
+) -> dict[str, Tiling]:
+    """Cut each matrix that is worth it: as asked for, or as `choose` finds."""
+    found = _asked(layer, tiles)
+    for matrix in _worth_cutting(layer):
+        name = short(matrix.site)
+        tiling = found.get(name) or choose(fit, layer, name)
+        if tiling is None:
+            raise CapacityError(_no_fit(fit, layer, (matrix.group,)))
+        found[name] = tiling
+    return found
 
 
 def _worth_cutting(layer: Layer) -> list[Matrix]:
@@ -348,9 +459,7 @@ def _squarest(fit: Fit, layer: Layer, name: str) -> Tiling | None:
     if not found:
         return None
     fewest = min(cores for cores, _, _ in found)
-    return min(
-        (f for f in found if f[0] <= MORE_CORES * fewest), key=lambda f: (f[1], f[0])
-    )[2]
+    return min((f for f in found if f[0] <= MORE_CORES * fewest), key=lambda f: (f[1], f[0]))[2]
 
 
 def _no_fit(fit: Fit, layer: Layer, groups: tuple[str, ...]) -> str:
@@ -361,14 +470,3 @@ def _no_fit(fit: Fit, layer: Layer, groups: tuple[str, ...]) -> str:
         f"{fit.options.unit} channels each, it needs {need:,} bits on its fullest core, which has "
         f"{fit.have:,}"
     )
-
-
-def renamed(plan: Plan, strategy: str) -> Plan:
-    """The same plan under another strategy's name."""
-    return replace(plan, mapping=replace(plan.mapping, strategy=strategy))
-
-
-__all__ = [
-    "Groups", "Plan", "grouped", "input_split", "output_split", "output_split_cost", "renamed",
-    "split", "tile_group", "tiles_2d",
-]  # fmt: skip

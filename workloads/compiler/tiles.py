@@ -11,6 +11,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
+import numpy as np
+from numpy.typing import NDArray
+
 from seneca_sim.errors import InputError
 from workloads.compiler.graph import (
     GraphSite,
@@ -45,6 +48,31 @@ def even_tiling(columns: int, tiles: int, home: int = 0, unit: int = 1) -> Tilin
     blocks = -(-(columns - home) // unit)
     bounds = (min(columns, home + blocks * i // tiles * unit) for i in range(tiles + 1))
     return Tiling(home, tuple(bounds))
+
+
+def event_tiling(
+    events: NDArray[np.float64], tiles: int, home: int = 0, evenness: float = 0.0
+) -> Tiling | None:
+    """Cut columns so that tiles get the same number of events.
+
+    Args:
+        events: how often each column's channel is sent, all columns of the site.
+        tiles: how many, from column `home` on.
+        home: columns that are not cut.
+        evenness: weight of the number of columns beside that of events; large is `even_tiling`.
+
+    Returns:
+        The tiling, or None if a tile would be empty.
+    """
+    rest = events[home:]
+    mean = float(rest.mean()) or 1.0
+    weight = np.cumsum(rest + evenness * mean)
+    wanted = weight[-1] * np.arange(1, tiles) / tiles
+    inner = home + np.searchsorted(weight, wanted) + 1
+    bounds = (home, *inner.tolist(), events.size)
+    return (
+        Tiling(home, bounds) if len(set(bounds)) == tiles + 1 and bounds[-2] < bounds[-1] else None
+    )
 
 
 def tile_group(site: str, tile: int) -> str:
@@ -118,9 +146,7 @@ def _cut(layer: Layer, matrix: Matrix, tiling: Tiling) -> Layer:
     if tiling.home:
         pieces.insert(0, replace(matrix, columns=tiling.home))
     sums = [
-        GraphSite(
-            name, matrix.rows, "dense", "peer", matrix.group, window="always" if free else ""
-        )
+        GraphSite(name, matrix.rows, "dense", "peer", matrix.group, window="always" if free else "")
         for name in names
     ]
     stages: list[GraphStage] = []

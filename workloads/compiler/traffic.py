@@ -36,7 +36,7 @@ def expected_events(program: Program, densities: Densities | None = None) -> Flo
 
 def mean_events(stream: EventStream) -> Floats:
     """Events of every route for a token, as a stream has them."""
-    return stream.counts.mean(axis=1)
+    return np.asarray(stream.counts.mean(axis=1), np.float64)
 
 
 def flits(chip: Chip, events: Floats) -> Floats:
@@ -133,9 +133,7 @@ def site_traffic(chip: Chip, program: Program, sent: Floats) -> dict[str, tuple[
     total = np.bincount(of, sent, len(program.sites))
     crossed = np.bincount(of, sent * hops, len(program.sites))
     for site, many, far in zip(program.sites, total, crossed, strict=True):
-        name = short(site.name)
+        name = short(site.name).rstrip("0123456789").rstrip(".")
         before = found.get(name, (0.0, 0.0))
         found[name] = before[0] + float(many), before[1] + float(far)
     return found
-
-
