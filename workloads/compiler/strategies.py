@@ -407,7 +407,8 @@ def _each(
 
 def _worth_cutting(layer: Layer) -> list[Matrix]:
     """All but the head's matrix, whose sums, a vocabulary from every tile, are as many as its
-    weights: it stays split by rows."""
+    weights: it stays split by rows.
+    """
     kinds = {site.name: site.kind for site in layer.sites}
     return [m for m in layer.matrices if kinds[m.site] == "events"]
 
