@@ -190,9 +190,8 @@ class ValueMachine:
             route = self.program.routes[emitted]
             if route.acknowledges == NO_ROUTE:
                 region = self.program.regions[route.buffer]
-                first = route.low - region.low if region.high else 0  # a route may be a part of it
-                buffer = self.image.view(region, self.tokens)[first:]
-                self._send(emitted, buffer[: route.high - route.low])
+                buffer = self.image.view(region, self.tokens)
+                self._send(emitted, buffer[route.low - region.low : route.high - region.low])
 
     # -- routes ------------------------------------------------------------------------------
 

@@ -191,7 +191,8 @@ def aligned(shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
     size = int(np.prod(shape)) * np.dtype(dtype).itemsize
     raw = np.zeros(size + _LINE, np.uint8)
     start = -raw.ctypes.data % _LINE
-    return raw[start : start + size].view(dtype).reshape(shape)
+    whole: NDArray[Any] = raw[start : start + size].view(dtype)
+    return whole.reshape(shape)
 
 
 def _laid_out(matrix: NDArray[Any]) -> NDArray[Any]:
@@ -207,5 +208,6 @@ def _nibbles(weights: NDArray[np.int8]) -> NDArray[np.uint8]:
     half = -(-len(weights) // 2)
     halves = np.zeros((2 * half, weights.shape[1]), np.uint8)
     halves[: len(weights)] = weights.view(np.uint8)
-    packed: NDArray[np.uint8] = (halves[:half] & 0xF) | (halves[half:] << 4)
+    low, high = halves[:half] & np.uint8(0xF), halves[half:] << np.uint8(4)
+    packed: NDArray[np.uint8] = np.bitwise_or(low, high)
     return packed

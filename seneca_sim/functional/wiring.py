@@ -59,11 +59,14 @@ def _check_buffer(program: Program, route: int) -> None:
     way = program.routes[route]
     if way.acknowledges != NO_ROUTE or way.stage < 0:
         return
-    rows = 0 if way.buffer == NO_REGION else program.regions[way.buffer].rows
-    if rows < way.high - way.low:
-        raise _error(program, route, f"leaves an output buffer of {rows} words")
     if way.high > program.sites[way.site].width:
         raise _error(program, route, "sends channels that its site does not have")
+    if way.buffer == NO_REGION:
+        raise _error(program, route, "leaves no output buffer")
+    buffer = program.regions[way.buffer]
+    if way.low < buffer.low or way.high - buffer.low > buffer.rows:
+        last = buffer.low + buffer.rows
+        raise _error(program, route, f"leaves an output buffer of {buffer.low}:{last}")
 
 
 def _check_consumer(program: Program, index: int, routes: tuple[int, ...]) -> None:

@@ -24,7 +24,7 @@ def events(rng, inputs, share):
     return channels, values
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(
     seed=st.integers(0, 2**32 - 1),
     outputs=SIZES,
@@ -43,7 +43,7 @@ def test_agrees_with_doubles(weights, seed, outputs, inputs, share):
     assert (error <= (channels.size + 2) * 2.0**-24 * size + 1e-30).all()
 
 
-@settings(deadline=None)
+@settings(deadline=None, max_examples=30)
 @given(seed=st.integers(0, 2**32 - 1), outputs=SIZES, inputs=SIZES)
 @pytest.mark.parametrize("weights", FORMATS)
 def test_order_is_one_event_after_another(weights, seed, outputs, inputs):
