@@ -12,7 +12,8 @@ from workloads import zoo
 from workloads.families import FAMILIES
 from workloads.zoo.densities import Densities, shifted
 
-# Zeros per site in %, mean over layers (arXiv 2501.16337 and its code), in the order below; then their sum weighted 1 : 1 : 1 : 1 : 4 : 1 : 4, over 13.
+# Zeros per site in %, mean over layers (arXiv 2501.16337 and its code), in
+# the order below; then their sum weighted 1 : 1 : 1 : 1 : 4 : 1 : 4, over 13.
 ORDER = ("att.key", "att.val", "att.rec", "att.out", "ffn.key", "ffn.rec", "ffn.val")
 TABLE = {
     ("rwkv4-3b", "natural"): ((0.02, 0.03, 0.01, 0, 0.02, 0.02, 93.0), 28.63),
