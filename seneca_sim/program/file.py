@@ -5,6 +5,8 @@ from __future__ import annotations
 import dataclasses
 import json
 import operator
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,24 +22,24 @@ def program_text(program: Program) -> str:
     tables = {
         field.name: plain(getattr(program, field.name)) for field in dataclasses.fields(program)
     }
-    return json.dumps({"schema": SCHEMA, **tables}, separators=(",", ":")) + "\n"
+    return json.dumps({"schema": SCHEMA, **tables}, separators=(",", ":"), default=plain) + "\n"
 
 
 def plain(value: Any) -> Any:
-    """A table of a program as lists and mappings; rows of one class are read alike."""
+    """A table of a program as mappings that `json` takes, with `plain` as its `default`."""
     if isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
-        names = tuple(field.name for field in dataclasses.fields(value[0]))
-        read = operator.attrgetter(*names)
-        return [dict(zip(names, map(_list, read(row)), strict=True)) for row in value]
-    return _list(value)
+        names, read = _fields(type(value[0]))
+        return [dict(zip(names, read(row), strict=True)) for row in value]
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        names, read = _fields(type(value))
+        return dict(zip(names, read(value), strict=True))
+    return value
 
 
-def _list(value: Any) -> Any:
-    if not isinstance(value, tuple):
-        return value
-    if value and dataclasses.is_dataclass(value[0]):
-        return plain(value)
-    return [_list(item) for item in value]
+@cache
+def _fields(kind: type[Any]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    names = tuple(field.name for field in dataclasses.fields(kind))
+    return names, operator.attrgetter(*names)
 
 
 def write_program(path: str | Path, program: Program) -> None:

@@ -36,7 +36,9 @@ _CORE_PRICE_ONLY = (
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: the text that is hashed."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=plain
+    )
 
 
 def digest(value: Any) -> str:

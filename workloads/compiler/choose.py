@@ -10,13 +10,12 @@ from seneca_sim.errors import CapacityError, InputError
 from workloads.compiler.estimate import Densities
 from workloads.compiler.fit import Fit
 from workloads.compiler.graph import LayerGraph
+from workloads.compiler.groups import Counts, Groups
 from workloads.compiler.memory import Options
+from workloads.compiler.plan import Plan
 from workloads.compiler.precision import PRECISIONS, precision
 from workloads.compiler.strategies import (
     Activity,
-    Counts,
-    Groups,
-    Plan,
     grouped,
     input_split,
     output_split,

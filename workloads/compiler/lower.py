@@ -10,7 +10,7 @@ from workloads.compiler.choose import MapSettings, choose
 from workloads.compiler.graph import LayerGraph
 from workloads.compiler.lowering import Lowering
 from workloads.compiler.placement import by_hand, placed
-from workloads.compiler.strategies import Plan
+from workloads.compiler.plan import Plan
 
 
 def lower(

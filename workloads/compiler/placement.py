@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from math import isqrt
 
 import numpy as np
@@ -20,7 +21,7 @@ from seneca_sim.errors import InputError
 from workloads.compiler.estimate import Densities
 from workloads.compiler.lowering import Lowering
 from workloads.compiler.mapping import Mapping, cores_of, moved
-from workloads.compiler.strategies import Plan
+from workloads.compiler.plan import Plan
 from workloads.compiler.traffic import Trees, expected_events, flits
 
 Ints = NDArray[np.int64]
@@ -41,7 +42,7 @@ def regions(chip: Chip, mapping: Mapping) -> list[int]:
     largest = max(len(cores_of(parts)) for parts in mapping.layers)
     count = max(1, round(chip.rows / max(1, isqrt(largest))))
     bounds = [chip.rows * i // count for i in range(count + 1)]
-    return _bands(chip, [b - a for a, b in zip(bounds, bounds[1:], strict=False)])
+    return _bands(chip, [b - a for a, b in pairwise(bounds)])
 
 
 def _bands(chip: Chip, heights: Sequence[int]) -> list[int]:
@@ -133,7 +134,7 @@ class Search:
         numbers = np.concatenate((routes, np.repeat(routes, np.diff(trees.starts))))
         order = np.argsort(ends, kind="stable")
         bounds = np.searchsorted(ends[order], np.arange(chip.cores + 1))
-        cut = [numbers[order[a:b]] for a, b in zip(bounds, bounds[1:], strict=False)]
+        cut = [numbers[order[a:b]] for a, b in pairwise(bounds)]
         return cls(plan, trees, sent, [np.unique(some) for some in cut])
 
     def cost(self, place: Sequence[int] | Ints) -> float:

@@ -251,7 +251,7 @@ def _head(index: int, width: int, vocab: int, *, inside: bool) -> Layer:
                 ("logits",),
                 frees=(entry,),
                 frees_apart=("head",),
-            )  # fmt: skip
+            )
         )
     else:
         sites.append(GraphSite("head", width, "dense", "host", RESIDUAL))
