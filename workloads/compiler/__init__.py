@@ -5,16 +5,20 @@ from workloads.compiler.graph import LayerGraph
 from workloads.compiler.lower import compile_plan, lower
 from workloads.compiler.mapping import Mapping
 from workloads.compiler.rwkv4 import rwkv4_graph
-from workloads.compiler.stream import event_stream
+from workloads.compiler.stack import Linear, stack
+from workloads.compiler.stream import event_stream, mask_stream
 
 __all__ = [
     "LayerGraph",
+    "Linear",
     "MapSettings",
     "Mapping",
     "choose",
     "compile_plan",
     "event_stream",
     "lower",
+    "mask_stream",
     "rwkv4_graph",
     "smallest_cores",
+    "stack",
 ]
