@@ -31,7 +31,8 @@ def plain(value: Any) -> Any:
         names, read = _fields(type(value[0]))
         return [dict(zip(names, read(row), strict=True)) for row in value]
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        names, read = _fields(type(value))
+        kind: type[Any] = type(value)
+        names, read = _fields(kind)
         return dict(zip(names, read(value), strict=True))
     return value
 

@@ -51,9 +51,8 @@ def extrapolate(activity: Activity, tokens: int, tolerance: float = 0.01) -> Ste
     """Say how long `tokens` tokens like those of a run take.
 
     The intervals between answers are looked at; in generation those are the latencies. The warm-up
-    is the filling of the pipeline and the shortest start without which the two halves of the rest
-    have the same mean within `tolerance`, or within what their own spread explains. The last
-    tokens of a pipelined run, behind which nobody comes, are left out of the mean.
+    is the filling of the pipeline and the start without which the mean of the rest has the least
+    standard error. The last tokens of a pipelined run, behind which nobody comes, are left out.
 
     Args:
         activity: of a run of at least four tokens, in any mode.
@@ -72,7 +71,7 @@ def extrapolate(activity: Activity, tokens: int, tolerance: float = 0.01) -> Ste
         )
     intervals = np.diff(np.concatenate(([float(activity.token_start.min())], done)))
     tail = _tail(activity)
-    warm = min(count // 2, tail + _warm_up(intervals[tail : count - tail], tolerance))
+    warm = min(count // 2, tail + _warm_up(intervals[tail : count - tail]))
     steady = intervals[warm : count - tail]
     mean, more = float(steady.mean()), tokens - count
     total = float(activity.cycles) + more * mean
@@ -117,16 +116,11 @@ def _tail(activity: Activity) -> int:
     return int(min(under_way.max(initial=1) - 1, done.size // 4))
 
 
-def _warm_up(intervals: Floats, tolerance: float) -> int:
-    for warm in range(intervals.size // 2):
-        rest = intervals[warm:]
-        half = rest.size // 2
-        early, late = rest[:half], rest[half:]
-        apart = abs(float(early.mean() - late.mean()))
-        noise = float(np.sqrt(early.var() / early.size + late.var() / late.size))
-        if apart <= max(tolerance * float(rest.mean()), SIGMAS * noise):
-            return warm
-    return intervals.size // 2
+def _warm_up(intervals: Floats) -> int:
+    """Where to cut the start: the least standard error of what is left (MSER, White 1997)."""
+    cuts = range(max(1, intervals.size // 2))
+    errors = [float(intervals[cut:].var()) / (intervals.size - cut) for cut in cuts]
+    return int(np.argmin(errors))
 
 
 def _spread(steady: Floats, more: int, block: int) -> float:

@@ -182,10 +182,12 @@ def test_head_out() -> None:
     """The host gets the last LayerNorm's vector, no core holds logits, and the program says so."""
     program = lower(rwkv4_graph("r", SMALL, head="out"), make_chip(8, 8))
     assert dict(program.mapping)["head"] == "out"
-    answers = {r.site for i, r in enumerate(program.routes) if program.host in program.destinations(i)}
-    assert {program.sites[site].name for site in answers if program.sites[site].kind != "credit"} == {
-        "head"
+    answers = {
+        r.site for i, r in enumerate(program.routes) if program.host in program.destinations(i)
     }
+    assert {
+        program.sites[site].name for site in answers if program.sites[site].kind != "credit"
+    } == {"head"}
     assert not any(region.tensor == "head.weight" for region in program.regions)
     with pytest.raises(InputError, match="head is 'no'; expected in or out"):
         rwkv4_graph("r", SMALL, head="no")
@@ -220,7 +222,9 @@ def test_capacity_says_what_would_fit() -> None:
 
 def test_capacity_where_nothing_fits() -> None:
     chip = make_chip(8, 8, data_memory_bits=2**13)
-    with pytest.raises(CapacityError, match="group residual: its smallest slice, 8 channels, needs"):
+    with pytest.raises(
+        CapacityError, match="group residual: its smallest slice, 8 channels, needs"
+    ):
         choose(rwkv4_graph("r", SMALL), chip, MapSettings(strategy="grouped"))
 
 
@@ -231,8 +235,14 @@ def test_capacity_where_nothing_fits() -> None:
         ({"goal": "fast"}, "mapping.goal is 'fast'; expected energy-delay, latency"),
         ({"bits": "int2"}, "weights.bits is 'int2'; expected one of bf16, int8, int4"),
         ({"batch": 0}, "mapping.batch is 0; expected at least 1"),
-        ({"cores": {"atention": 3}}, "mapping.cores.atention: no such group; did you mean 'attention'"),
-        ({"cores": {"key": 41}}, "mapping.cores.key is 41; layer blocks.0 has 40 slices of 8 channels"),
+        (
+            {"cores": {"atention": 3}},
+            "mapping.cores.atention: no such group; did you mean 'attention'",
+        ),
+        (
+            {"cores": {"key": 41}},
+            "mapping.cores.key is 41; layer blocks.0 has 40 slices of 8 channels",
+        ),
         ({"tiles": {"ffn.val": 999}}, "ffn.val"),
         ({"placement": "spiral"}, "mapping.placement is 'spiral'; expected one of row-major"),
         ({"place": (0, 1, 99)}, "core 2 is placed at 99, but chip test has cores 0 to 63"),

@@ -87,8 +87,10 @@ def vars_of(settings: MapSettings) -> dict[str, object]:
 @pytest.mark.parametrize("way", WAYS)
 def test_values_are_those_of_the_model(way: str, bits: int) -> None:
     """At fp32, at every site: partial sums from tiles and quantised matrices included."""
-    program, _ = compiled_for(way, bits) if (way, bits) != ("grouped, uneven", 4) else compiled_for(
-        "grouped", 4
+    program, _ = (
+        compiled_for(way, bits)
+        if (way, bits) != ("grouped, uneven", 4)
+        else compiled_for("grouped", 4)
     )  # 96 channels are three slices of 32
     if "tiles" in way or "split" in way:
         assert any(".psum." in site.name for site in program.sites)
@@ -120,7 +122,12 @@ def test_engines_agree(way: str, mode: str) -> None:
 
 def test_a_pipeline_with_one_packet_queues() -> None:
     """Groups apart, logits windowed, as tight as it goes: nothing gets stuck."""
-    tight = {"input_queue_flits": 17, "output_queue_flits": 17, "queue_flits": 17, "buffer_flits": 17}
+    tight = {
+        "input_queue_flits": 17,
+        "output_queue_flits": 17,
+        "queue_flits": 17,
+        "buffer_flits": 17,
+    }
     program, chip = compiled_for("tiles-2d", window=1, task_fifo=1, **tight)
     stream = event_stream(program, case().trace)
     wide_program, wide = compiled_for("tiles-2d", window=1)

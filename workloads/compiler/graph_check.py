@@ -36,13 +36,14 @@ def check_graph(graph: LayerGraph) -> None:
 
 
 def _check_groups(graph: LayerGraph, layer: Layer) -> None:
-    parts = (*layer.sites, *layer.vectors, *layer.matrices, *layer.stages)
-    for part in parts:
-        if part.group not in layer.widths:
-            name = getattr(part, "name", getattr(part, "tensor", ""))
+    named = [(x.name, x.group) for x in (*layer.sites, *layer.vectors)]
+    named += [(x.name, x.group) for x in layer.stages]
+    named += [(x.tensor, x.group) for x in layer.matrices]
+    for name, group in named:
+        if group not in layer.widths:
             raise InputError(
-                f"graph {graph.name}: {name} of layer {layer.name} is in group {part.group!r}, "
-                f"which the layer has not{nearest(part.group, layer.widths)}"
+                f"graph {graph.name}: {name} of layer {layer.name} is in group {group!r}, "
+                f"which the layer has not{nearest(group, layer.widths)}"
             )
 
 

@@ -245,6 +245,7 @@ def _grows(parts: Parts, place: int) -> bool:
 
 
 def no_fit(fit: Fit, layer: Layer, groups: tuple[str, ...]) -> str:
+    """Say how much too large the smallest slices of these groups are."""
     cores = min(fit.units(layer, group) for group in groups)
     need = fit.bits(layer, groups, cores)
     return (

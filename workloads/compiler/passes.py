@@ -64,24 +64,21 @@ def in_passes(graph: LayerGraph, chip: Chip, settings: MapSettings) -> tuple[Pas
     for count in range(1, layers + 1):
         bounds = [layers * i // count for i in range(count + 1)]
         parts = [part_of(graph, a, b) for a, b in pairwise(bounds)]
-        small = _with_less(chip, (count - 1) * kept)
-        if small is None or not all(_fits(part, small, settings) for part in parts):
+        programs = _compiled(parts, chip, (count - 1) * kept, settings)
+        if not programs:
             continue
-        programs = [lower(part, small, settings=settings) for part in parts]
-        found = max(_state_bits(program, part) for program, part in zip(programs, parts, strict=True))
-        if (count - 1) * found > (count - 1) * kept:
-            kept = found  # now that it is known, leave room for it
-            small = _with_less(chip, (count - 1) * kept)
-            if small is None or not all(_fits(part, small, settings) for part in parts):
-                continue
-            programs = [lower(part, small, settings=settings) for part in parts]
-        return tuple(
-            Pass(a, b - 1, program, *_load(program, chip))
-            for (a, b), program in zip(pairwise(bounds), programs, strict=True)
-        )
+        most = max(map(_state_bits, programs, parts))
+        if count > 1 and most > kept:
+            kept = most  # now that it is known, leave room for it
+            programs = _compiled(parts, chip, (count - 1) * kept, settings)
+        if programs:
+            return tuple(
+                Pass(a, b - 1, program, *_load(program, chip))
+                for (a, b), program in zip(pairwise(bounds), programs, strict=True)
+            )
     raise CapacityError(
-        f"{graph.name} does not fit chip {chip.name} ({chip.cores} cores) even one layer at a time; "
-        "raise core.data_memory_bits or the number of cores"
+        f"{graph.name} does not fit chip {chip.name} ({chip.cores} cores) even one layer at a "
+        "time; raise core.data_memory_bits or the number of cores"
     )
 
 
@@ -102,14 +99,17 @@ def part_of(graph: LayerGraph, first: int, stop: int) -> LayerGraph:
     return replace(graph, layers=(*layers[:-1], last), answer=leaving)
 
 
-def _with_less(chip: Chip, bits: int) -> Chip | None:
-    """The chip with so many bits of every data memory taken."""
-    left = chip.core.data_memory_bits - bits
-    return replace(chip, core=replace(chip.core, data_memory_bits=left)) if left > 0 else None
-
-
-def _fits(graph: LayerGraph, chip: Chip, settings: MapSettings) -> bool:
-    return 0 < smallest_cores(graph, chip, settings) <= chip.cores
+def _compiled(
+    parts: Sequence[LayerGraph], chip: Chip, kept: int, settings: MapSettings
+) -> list[Program]:
+    """Programs of all parts where `kept` bits of every data memory are taken; none if one fails."""
+    left = chip.core.data_memory_bits - kept
+    if left <= 0:
+        return []
+    small = replace(chip, core=replace(chip.core, data_memory_bits=left))
+    if not all(0 < smallest_cores(part, small, settings) <= chip.cores for part in parts):
+        return []
+    return [lower(part, small, settings=settings) for part in parts]
 
 
 def _state_bits(program: Program, graph: LayerGraph) -> int:
