@@ -27,18 +27,19 @@ def program_text(program: Program) -> str:
 
 def plain(value: Any) -> Any:
     """A table of a program as mappings that `json` takes, with `plain` as its `default`."""
-    if isinstance(value, tuple) and value and dataclasses.is_dataclass(value[0]):
-        names, read = _fields(type(value[0]))
+    if isinstance(value, tuple):
+        if not value or not dataclasses.is_dataclass(value[0]):
+            return value
+        names, read = _fields(value[0].__class__)
         return [dict(zip(names, read(row), strict=True)) for row in value]
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        kind: type[Any] = type(value)
-        names, read = _fields(kind)
-        return dict(zip(names, read(value), strict=True))
-    return value
+    if not dataclasses.is_dataclass(value):
+        return value
+    names, read = _fields(value.__class__)
+    return dict(zip(names, read(value), strict=True))
 
 
 @cache
-def _fields(kind: type[Any]) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+def _fields(kind: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
     names = tuple(field.name for field in dataclasses.fields(kind))
     return names, operator.attrgetter(*names)
 

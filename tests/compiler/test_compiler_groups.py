@@ -166,7 +166,7 @@ def test_routes_between_different_slices(data: st.DataObject) -> None:
 
 
 def test_logits_apart_are_windowed() -> None:
-    """Cores that only hold logits are in no LayerNorm, so they say themselves that they are done."""
+    """Cores that only hold logits are in no LayerNorm, so they say themselves when they are done."""
     apart = lower(
         rwkv4_graph("r", SMALL),
         make_chip(20, 20),

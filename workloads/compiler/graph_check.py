@@ -36,9 +36,10 @@ def check_graph(graph: LayerGraph) -> None:
 
 
 def _check_groups(graph: LayerGraph, layer: Layer) -> None:
-    named = [(x.name, x.group) for x in (*layer.sites, *layer.vectors)]
-    named += [(x.name, x.group) for x in layer.stages]
-    named += [(x.tensor, x.group) for x in layer.matrices]
+    named = [(site.name, site.group) for site in layer.sites]
+    named += [(vector.name, vector.group) for vector in layer.vectors]
+    named += [(matrix.tensor, matrix.group) for matrix in layer.matrices]
+    named += [(stage.name, stage.group) for stage in layer.stages]
     for name, group in named:
         if group not in layer.widths:
             raise InputError(
