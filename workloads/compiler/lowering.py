@@ -121,6 +121,8 @@ class Lowering:
             *self.graph.notes,
             ("placement", mapping.placement),
         ]
+        if any(self._apart):
+            told.append(("groups", _counts(mapping.layers[self._apart.index(True)])))
         if options.batch > 1:
             told.append(("batch", str(options.batch)))
         return (*told, *mapping.notes)
@@ -306,3 +308,14 @@ class Lowering:
         if name in self.site_index:
             return self.site_index[name]
         return self._site(Site(name, layer, 0, "credit"))
+
+
+def _counts(parts: Parts) -> str:
+    """Cores of each group of a layer; tiles of a matrix together."""
+    found: dict[str, list[int]] = {}
+    for name, part in parts.items():
+        found.setdefault(name.partition(".tile.")[0], []).append(len(part.cores))
+    return ", ".join(
+        f"{name} {sizes[0]}" if len(sizes) == 1 else f"{name} {sum(sizes)} in {len(sizes)} tiles"
+        for name, sizes in found.items()
+    )
