@@ -14,29 +14,32 @@ from workloads.compiler.memory import LayerMemory
 
 def packed(fit: Fit, layer: Layer, parts: Parts) -> Parts:
     """Let the group that saves most cores fill the others' free room; `parts` if none does."""
+    memory = LayerMemory(fit.graph, layer, parts, fit.options)
+    roles = memory.roles()
+    # Groups that are tried lie alone on their cores, so what the others leave does not change.
+    free = {core: fit.have - memory.place(core, some).used_bits for core, some in roles.items()}
     found = [parts]
     for group in parts:
         others = {name: part for name, part in parts.items() if name != group}
         if others and not set(parts[group].cores) & set(cores_of(others)):
-            filled = _filled(fit, layer, parts, group)
+            filled = _filled(fit, layer, parts, group, free)
             if filled is not None:
                 found.append(filled)
     return min(found, key=lambda some: len(cores_of(some)))
 
 
-def _filled(fit: Fit, layer: Layer, parts: Parts, group: str) -> Parts | None:
-    others = {name: part for name, part in parts.items() if name != group}
+def _filled(fit: Fit, layer: Layer, parts: Parts, group: str, free: dict[int, int]) -> Parts | None:
     own, left = parts[group].cores, fit.units(layer, group)
     sizes = _Sizes(fit, layer, group)
     most = sizes.most(fit.have)
     if not most:
         return None
-    memory, takes = LayerMemory(fit.graph, layer, others, fit.options), {}
-    for core, roles in memory.roles().items():
-        if any(_sites(layer, name) & _sites(layer, group) for name in roles):
-            continue  # a core takes a site once
-        takes[core] = min(left, sizes.most(fit.have - memory.place(core, roles).used_bits))
-        left -= takes[core]
+    takes: dict[int, int] = {}
+    taken = _takers(layer, parts, group)
+    for core, bits in free.items():
+        if core not in taken:
+            takes[core] = min(left, sizes.most(bits))
+            left -= takes[core]
     fresh = -(-left // most)
     if fresh >= len(own):
         return None
@@ -51,8 +54,11 @@ def _filled(fit: Fit, layer: Layer, parts: Parts, group: str) -> Parts | None:
     return _renumbered({**parts, group: Partition(cores, tuple(slices))}, parts)
 
 
-def _sites(layer: Layer, group: str) -> set[str]:
-    return {matrix.site for matrix in layer.matrices if matrix.group == group}
+def _takers(layer: Layer, parts: Parts, group: str) -> set[int]:
+    """The group's own cores, and those that take one of its sites already: a core takes it once."""
+    sites = {matrix.site for matrix in layer.matrices if matrix.group == group}
+    names = {matrix.group for matrix in layer.matrices if matrix.site in sites}
+    return {core for name in (*names, group) for core in parts[name].cores}
 
 
 def _renumbered(filled: Parts, before: Parts) -> Parts:
