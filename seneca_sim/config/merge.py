@@ -75,7 +75,7 @@ def parse_document(text: str, name: str, library: Library) -> Document:
     """Read YAML text as `read_document` reads a file; `extends` starts at the working folder."""
     texts: list[str] = []
     table = _merge_base(text, name, Path(), library, texts, seen=())
-    return Document(table, _sha256(texts))
+    return Document(table, _sha256(texts), tuple(texts))
 
 
 def _sha256(texts: list[str]) -> str:

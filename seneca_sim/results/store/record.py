@@ -17,6 +17,7 @@ from seneca_sim.errors import InternalError
 SCHEMA: Final = "seneca-store/1"
 OK: Final = "ok"
 FAILED: Final = "failed"
+BROKEN: Final = "broken"
 HEADER: Final = "header"
 _CRC_DIGITS = 8
 
@@ -29,7 +30,8 @@ class Record:
         run_id: of the priced run; for a point that did not get so far, its `key`.
         key: name of everything that went in, known before anything is compiled.
         point: the axes' values by path.
-        status: "ok", or "failed" with an `error`.
+        status: "ok"; "failed" where the point cannot run (it does not fit, it deadlocks); "broken"
+            where it might another time (no memory, a dead process) and so is tried again.
         summary: metrics by name; integers are exact.
         inputs: what ran: chip, energy table, settings, hashes, versions.
         error: one line; empty where all went well.

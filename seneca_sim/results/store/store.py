@@ -163,10 +163,15 @@ class Store:
         """Lines that do not count, the last one of a writer that still writes aside."""
         return [self._index.damage[where] for where in sorted(self._index.damage)]
 
+    def status_of(self, key: str) -> str | None:
+        """The status of a point's record, if it is there."""
+        run_id = self._index.keys.get(key)
+        return None if run_id is None else self._index.places[run_id].status
+
     @property
-    def writers(self) -> int:
-        """Other processes that write to this store right now, as far as locks can tell."""
-        return sum(is_held(segment.path) for segment in self._index.segments.values())
+    def writers(self) -> list[str]:
+        """Segments that somebody writes to right now, as far as locks can tell."""
+        return sorted(n for n, segment in self._index.segments.items() if is_held(segment.path))
 
     def table(self) -> pd.DataFrame:
         """All records as one tidy table: run id, status, axes, metrics, error."""

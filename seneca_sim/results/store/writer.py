@@ -23,15 +23,27 @@ SYNC_SECONDS: Final = 0.5
 
 
 class Writer:
-    """Appends records to a new segment, which is made with the first of them."""
+    """Appends records to a new segment; without a record the segment goes away again."""
 
     def __init__(self, folder: Path, header: Mapping[str, Any]) -> None:
-        self.folder, self.header = folder, header
-        self.path: Path | None = None
+        """Make the segment.
+
+        Raises:
+            InputError: the folder cannot be written to.
+        """
+        self.folder = folder
+        self.path = folder / f"{secrets.token_hex(8)}{SUFFIX}"
         self.count = 0
-        self._file = -1
         self._size = 0
         self._synced = time.monotonic()
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
+        try:
+            self._file = os.open(self.path, flags, 0o666)
+            hold(self._file)
+            self._write(header_line(header))
+        except OSError as error:
+            self.path.unlink(missing_ok=True)
+            raise self._explained(error) from None
 
     def append(self, record: Record) -> None:
         """Append one record.
@@ -41,8 +53,6 @@ class Writer:
         """
         line = line_of(record)
         try:
-            if self._file < 0:
-                self._create()
             self._write(line)
             if time.monotonic() - self._synced > SYNC_SECONDS:
                 self.sync()
@@ -52,8 +62,7 @@ class Writer:
 
     def sync(self) -> None:
         """Bring everything to the disk."""
-        if self._file >= 0:
-            os.fsync(self._file)
+        os.fsync(self._file)
         self._synced = time.monotonic()
 
     def close(self) -> None:
@@ -67,20 +76,14 @@ class Writer:
         finally:
             os.close(self._file)
             self._file = -1
+            if not self.count:
+                self.path.unlink(missing_ok=True)
 
     def __enter__(self) -> Writer:
         return self
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _create(self) -> None:
-        path = self.folder / f"{secrets.token_hex(8)}{SUFFIX}"
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
-        self._file = os.open(path, flags, 0o666)
-        self.path = path
-        hold(self._file)
-        self._write(header_line(self.header))
 
     def _write(self, line: bytes) -> None:
         """All of a line or nothing of it."""
