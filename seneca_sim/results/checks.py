@@ -11,7 +11,7 @@ from seneca_sim.errors import InternalError
 from seneca_sim.program import EventStream, Program
 from seneca_sim.results.book import Book
 from seneca_sim.results.tokens import Tokens
-from seneca_sim.results.traffic import link_loads
+from seneca_sim.results.traffic import link_flits
 
 
 def check_activity(
@@ -23,7 +23,7 @@ def check_activity(
 ) -> None:
     """Check that the marginals agree, that flits are counted alike, and that time adds up.
 
-    `expected_flits` are those of `link_loads`, for those who have them already.
+    `expected_flits` are those of `link_flits`, for those who have them already.
 
     Raises:
         InternalError: naming what does not agree.
@@ -39,7 +39,7 @@ def check_activity(
     if hops != flits:
         raise InternalError(f"{hops} flit-hops are counted but the links carried {flits} flits")
     if expected_flits is None:
-        expected_flits = link_loads(chip, program, stream)[0]
+        expected_flits = link_flits(chip, program, stream)
     wrong = np.flatnonzero(expected_flits != activity.link_flits)
     if wrong.size:
         raise InternalError(f"link {wrong[0]} did not carry the flits that its routes send")

@@ -12,7 +12,7 @@ from seneca_sim.config.document import Array, Node, Scalar, Table
 from seneca_sim.errors import InputError
 
 Row = Mapping[str, Scalar]
-_MOST = 10**6
+MOST = 10**6
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def _range(table: Table, path: str) -> tuple[Scalar, ...]:
             "least 2"
         )
     values, value = [], found["from"]
-    while value <= found["to"] and len(values) <= _MOST:
+    while value <= found["to"] and len(values) <= MOST:
         values.append(value)
         value = value * times + step
         if value <= values[-1]:
@@ -137,7 +137,7 @@ def _range(table: Table, path: str) -> tuple[Scalar, ...]:
 
 
 def _check(blocks: list[Block]) -> None:
-    """No path in two blocks, and not more points than anybody can mean."""
+    """No path in two blocks."""
     seen: set[str] = set()
     for block in blocks:
         for path in block.paths:
@@ -145,11 +145,23 @@ def _check(blocks: list[Block]) -> None:
                 where = block.places[path]
                 raise InputError(f"{where}: {path} varies already, in another part of axes")
         seen.update(block.paths)
-    count = prod(len(block.rows) for block in blocks)
-    if count > _MOST:
+
+
+def count_of(blocks: tuple[Block, ...]) -> int:
+    """Number of combinations."""
+    return prod(len(block.rows) for block in blocks)
+
+
+def check_count(blocks: tuple[Block, ...]) -> None:
+    """Refuse more points than anybody can mean.
+
+    Raises:
+        InputError: with the place of the first path.
+    """
+    if count_of(blocks) > MOST:
         raise InputError(
-            f"{next(iter(blocks[0].places.values()))}: axes make {count:,} points; expected "
-            f"at most {_MOST:,}: take fewer values, or search instead"
+            f"{next(iter(blocks[0].places.values()))}: axes make {count_of(blocks):,} points; "
+            f"expected at most {MOST:,}: take fewer values, or --search for the best of them"
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from seneca_sim.config.document import Scalar
 from seneca_sim.errors import InputError
-from seneca_sim.sweep.axes import Row, rows_of
+from seneca_sim.sweep.axes import Row, check_count, rows_of
 from seneca_sim.sweep.expressions import Expression, put
 from seneca_sim.sweep.names import names_of, setting_text
 from seneca_sim.sweep.resolve import CHIP, TABLE, resolve
@@ -61,10 +61,12 @@ def plan_of(study: Study, sort: Sort) -> Plan:
     Raises:
         StudyError: unknown paths, or points that are impossible, each with file, line and column.
     """
-    return _Planner(study, sort).plan()
+    return Planner(study, sort).plan()
 
 
-class _Planner:
+class Planner:
+    """Makes the points of a study, all at once or one by one."""
+
     def __init__(self, study: Study, sort: Sort) -> None:
         self.study, self.sort = study, sort
         fixed = {CHIP: study.chip, TABLE: study.energy, **study.settings}
@@ -77,7 +79,9 @@ class _Planner:
         self.problems: dict[str, int] = {}
 
     def plan(self) -> Plan:
-        self._check_paths()
+        """All points, in the order of the study."""
+        self.check_paths()
+        check_count(self.study.blocks)
         points: list[Point] = []
         left_out = 0
         for row in rows_of(self.study.blocks):
@@ -94,13 +98,17 @@ class _Planner:
         if not points:
             where = self.study.filters[0].where
             raise StudyError([f"{where}: the filters leave out every point"])
-        common = {path: node.text for path, node in self.fixed.items()}
-        return Plan(self.study, common, tuple(points), left_out)
+        return Plan(self.study, self.common, tuple(points), left_out)
+
+    @property
+    def common(self) -> dict[str, str]:
+        """Settings of every point."""
+        return {path: node.text for path, node in self.fixed.items()}
 
     def point(self, row: Row, index: int) -> Point | None:
         """A checked point, or None where a filter leaves it out."""
         varied = {path: _text(path, node) for path, node in row.items()}
-        settings = {path: node.text for path, node in self.fixed.items()} | varied
+        settings = self.common | varied
         if self.formulas or self.study.filters:
             varied |= self._follow(settings)
             settings |= varied
@@ -129,7 +137,7 @@ class _Planner:
         expression.check_names(names)
         return bool(expression.value(names))
 
-    def _check_paths(self) -> None:
+    def check_paths(self) -> None:
         """Every path must be one that something has; named where the path stands."""
         places = {path: node.where for path, node in self.study.settings.items()}
         for block in self.study.blocks:

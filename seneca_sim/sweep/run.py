@@ -76,21 +76,28 @@ class Sweep:
 
     def __init__(self, plan: Plan, setup: Setup) -> None:
         self.plan, self.setup = plan, setup
-        keys = Keys(setup)
-        self.keys: tuple[str, ...] = tuple(
-            keys.key(resolve(plan.settings(point), setup.workload.sort)) for point in plan.points
-        )
+        self._keys = Keys(setup)
+        self.points: list[Point] = []
+        self.keys: list[str] = []
+        for point in plan.points:
+            self.add(point)
+
+    def add(self, point: Point) -> None:
+        """Take in a point; its index is its place in the order of adding."""
+        case = resolve(self.plan.settings(point), self.setup.workload.sort)
+        self.points.append(point)
+        self.keys.append(self._keys.key(case))
 
     def missing(self, store: Store, points: Iterable[Point] | None = None) -> list[Point]:
         """Points without a record, or with one that is to be tried again."""
-        chosen = self.plan.points if points is None else points
+        chosen = self.points if points is None else points
         return [p for p in chosen if store.status_of(self.keys[p.index]) in (None, BROKEN)]
 
     def records(self, store: Store) -> Iterator[tuple[Point, Record]]:
         """Points with their records, in the order of the study, those without left out."""
         found = [
             (point, run_id)
-            for point, key in zip(self.plan.points, self.keys, strict=True)
+            for point, key in zip(self.points, self.keys, strict=True)
             if (run_id := store.run_of(key)) is not None
         ]
         records = store.records(run_id for _, run_id in found)
@@ -120,7 +127,7 @@ class Sweep:
             Finding: a run came out with other numbers than the store has under the same id.
         """
         started = time.monotonic()
-        points = (shard or Shard()).of(self.plan.points)
+        points = (shard or Shard()).of(self.points)
         missing = self.missing(store, points)
         tally = Tally(points=len(points), there=len(points) - len(missing))
         if missing:
@@ -164,7 +171,7 @@ class Sweep:
 
     def record(self, outcome: Outcome) -> Record:
         """An outcome as a record."""
-        point, key = self.plan.points[outcome.index], self.keys[outcome.index]
+        point, key = self.points[outcome.index], self.keys[outcome.index]
         inputs = {
             **outcome.inputs,
             "study": self.plan.study.name,

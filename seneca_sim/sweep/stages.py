@@ -25,7 +25,7 @@ from seneca_sim.results.ids import activity_id, content_hash
 from seneca_sim.results.quick import price_totals, totals_summary
 from seneca_sim.results.summary import variant_of
 from seneca_sim.results.tokens import used_cores
-from seneca_sim.results.traffic import link_loads
+from seneca_sim.results.traffic import link_flits
 from seneca_sim.sweep.resolve import Case, resolve
 from seneca_sim.sweep.watch import Memo
 from seneca_sim.sweep.workload import Workload
@@ -188,7 +188,7 @@ class Stages:
         engine = chosen(self.setup.engine, program, stream)
         activity = simulator(engine)(chip, program, stream, mode=case.mode)
         expected = self._flits.get(
-            chip, {}, lambda c, _: link_loads(c, program, stream)[0],
+            chip, {}, lambda c, _: link_flits(c, program, stream),
             compiled.sha256, streamed.sha256,
         )  # fmt: skip
         check_activity(chip, program, stream, activity, expected)
