@@ -42,8 +42,7 @@ def blocks_of(table: Table) -> tuple[Block, ...]:
             values = _values(node, path)
             rows = tuple({path: value} for value in values)
             blocks.append(Block({path: grid.keys[path]}, rows))
-    for node in _several(table, "zip"):
-        blocks.append(_zip(table_of(node, "axes.zip")))
+    blocks += [_zip(table_of(node, "axes.zip")) for node in _several(table, "zip")]
     if "list" in table.items:
         blocks.append(_list(table.items["list"]))
     if not blocks:
@@ -122,12 +121,13 @@ def _range(table: Table, path: str) -> tuple[Scalar, ...]:
             raise InputError(f"{table.where}: {path} has no '{key}'")
     found = {key: whole_of(node, f"{path}.{key}") for key, node in table.items.items()}
     step, times = found.get("step", 0 if "times" in found else 1), found.get("times", 1)
-    if step < 1 and times < 2 or found["from"] > found["to"] or (step and times > 1):
+    if (step < 1 and times < 2) or found["from"] > found["to"] or (step and times > 1):
         raise InputError(
             f"{table.where}: {path}: expected from <= to, and a step of at least 1 or times of at "
             "least 2"
         )
-    values, value = [], found["from"]
+    values: list[int] = []
+    value = found["from"]
     while value <= found["to"] and len(values) <= MOST:
         values.append(value)
         value = value * times + step

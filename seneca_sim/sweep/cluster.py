@@ -7,28 +7,20 @@ points is a task of a few settings. Dask runs the tasks of a worker that dies el
 from __future__ import annotations
 
 import pickle
-import threading
 import time
 from collections.abc import Iterator
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from seneca_sim.errors import InputError
 from seneca_sim.results.ids import digest
 from seneca_sim.sweep.dispatch import Dispatcher
-from seneca_sim.sweep.stages import Job, Outcome, Setup, Stages
-
-if TYPE_CHECKING:
-    from distributed import Client, Future
+from seneca_sim.sweep.stages import Job, Outcome, Setup
 
 LOCAL: Final = "local"
 WAIT_SECONDS: Final = 60
 AHEAD: Final = 2
 """Portions that a worker has at once: one running, one waiting beside it."""
-
-_lock = threading.Lock()
-_setups: dict[str, bytes] = {}
-_stages: dict[str, Stages] = {}
 
 
 def need_dask() -> None:
@@ -55,34 +47,40 @@ class Cluster:
             InputError: no Dask, no scheduler there, or no worker in time.
         """
         need_dask()
-        from distributed import Client, LocalCluster
+        import distributed
 
+        dask: Any = distributed  # which has types for a part only
         self._cluster: Any = None
         self._name = ""
         try:
             if address == LOCAL:
-                self._cluster = LocalCluster(
+                self._cluster = dask.LocalCluster(
                     n_workers=workers, threads_per_worker=1, dashboard_address=None
                 )
-            self.client: Client = Client(self._cluster or address, timeout=WAIT_SECONDS)
+            self.client: Any = dask.Client(self._cluster or address, timeout=WAIT_SECONDS)
             self.client.wait_for_workers(1, timeout=WAIT_SECONDS)
         except (OSError, TimeoutError, ValueError) as error:
             self.close()
             reason = " ".join(str(error).split())[:200]
-            raise InputError(f"Dask at {address}: {reason}; is a scheduler with workers there?") from None
+            raise InputError(
+                f"Dask at {address}: {reason}; is a scheduler with workers there?"
+            ) from None
 
     def begin(self, setup: Setup) -> None:
         """Send the setup to all workers, and to all that come later."""
+        from seneca_sim.sweep.cluster_worker import SetupPlugin
+
         data = pickle.dumps(setup)
         self._name = digest(data.hex())[:16]
-        self.client.register_plugin(_SetupPlugin(self._name, data), name=self._name)
+        self.client.register_plugin(SetupPlugin(self._name, data), name=self._name)
 
     def run(self, dispatcher: Dispatcher) -> Iterator[Outcome]:
         """Run all points."""
-        from distributed import as_completed
+        import distributed
 
-        running: dict[Future, tuple[str, list[Job], float]] = {}
-        done = as_completed()
+        dask: Any = distributed
+        running: dict[Any, tuple[str, list[Job], float]] = {}
+        done = dask.as_completed()
         for address in self._workers() * AHEAD:
             self._submit(dispatcher, address, running, done)
         for future in done:
@@ -111,16 +109,16 @@ class Cluster:
         return [address for address, worker in info.items() for _ in range(worker["nthreads"])]
 
     def _submit(
-        self, dispatcher: Dispatcher, address: str, running: dict[Future, Any], done: Any
+        self, dispatcher: Dispatcher, address: str, running: dict[Any, Any], done: Any
     ) -> None:
         jobs = dispatcher.next_for(address)
         if jobs:
             self._send(jobs, address, running, done)
 
-    def _send(
-        self, jobs: list[Job], address: str, running: dict[Future, Any], done: Any
-    ) -> None:
+    def _send(self, jobs: list[Job], address: str, running: dict[Any, Any], done: Any) -> None:
         """Near the worker that has the program, if it is still there."""
+        from seneca_sim.sweep.cluster_worker import run_portion
+
         future = self.client.submit(
             run_portion, self._name, jobs, pure=False, workers=[address], allow_other_workers=True
         )
@@ -134,23 +132,3 @@ class Cluster:
             client.close()
         if self._cluster is not None:
             self._cluster.close()
-
-
-def run_portion(name: str, jobs: list[Job]) -> list[Outcome]:
-    """On a worker: run some points with the stages of a setup, one thread at a time."""
-    with _lock:
-        if name not in _stages:
-            _stages.clear()  # of an earlier sweep
-            _stages[name] = Stages(pickle.loads(_setups[name]))
-        return [_stages[name].evaluate(job) for job in jobs]
-
-
-class _SetupPlugin:
-    """Puts the setup into every worker; see `distributed.WorkerPlugin`."""
-
-    def __init__(self, name: str, data: bytes) -> None:
-        self.name, self.data = name, data
-
-    def setup(self, worker: Any) -> None:
-        """Called on a worker when it starts, or when the plugin comes."""
-        _setups[self.name] = self.data

@@ -93,7 +93,9 @@ class Dispatcher:
         for job in jobs:
             groups.setdefault(program_key(job.varied, self._reads), []).append(job)
         self._groups = {
-            key: deque(self._turned(sorted(groups[key], key=lambda job: simulation_key(job.varied))))
+            key: deque(
+                self._turned(sorted(groups[key], key=lambda job: simulation_key(job.varied)))
+            )
             for key in self._turned(list(groups))
         }
 

@@ -58,5 +58,3 @@ class Keys:
         return digest(
             [self._common, run_id("", case.loaded, case.table), run, self._identities[run]]
         )
-
-

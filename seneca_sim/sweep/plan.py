@@ -262,4 +262,3 @@ def deep_of(study: Study) -> tuple[str, ...]:
     for expression in (*study.derived.values(), *study.constraints):
         words |= {name.partition(".")[0] for name in expression.names}
     return tuple(name for name in DEEP if name in words)
-

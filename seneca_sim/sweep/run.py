@@ -219,5 +219,3 @@ def _compare(old: Record, new: Record) -> None:
                 f"{old.summary.get(name)} under the same id; the simulator has changed its numbers "
                 "without a new model version: sweep into a new store and report it"
             )
-
-

@@ -7,6 +7,7 @@ starts again goes on.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.util import find_spec
@@ -63,6 +64,7 @@ class GuidedSearch:
         Raises:
             InputError: the store cannot be written.
         """
+        started = time.monotonic()
         guide = self._guide()
         told = self._tell_stored(guide, store)
         self.tally.there = told
@@ -78,13 +80,15 @@ class GuidedSearch:
                 if missing and not begun:
                     self._begin(runner, tell)
                     begun = True
-                self._evaluate(store, writer, runner, missing)
+                if missing:
+                    self._evaluate(store, writer, runner, missing)
                 store.refresh()
                 for trial, point in zip(trials, points, strict=True):
                     self._tell(guide, trial, point, store)
                 told += count
                 tell(told, self.search.trials, "searching")
         self.tally.points = len(self.sweep.points)
+        self.tally.seconds = time.monotonic() - started
 
     def _begin(self, runner: Runner, tell: Tell) -> None:
         """Prepare the traces of every combination of settings that a run may have."""
@@ -150,16 +154,17 @@ class GuidedSearch:
 
     def _guide(self) -> optuna.Study:
         import optuna
+        from optuna.samplers import NSGAIISampler, RandomSampler, TPESampler
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
-        samplers = {
-            "tpe": lambda: optuna.samplers.TPESampler(seed=self.search.seed),
-            "nsga2": lambda: optuna.samplers.NSGAIISampler(seed=self.search.seed),
-            "random": lambda: optuna.samplers.RandomSampler(seed=self.search.seed),
+        samplers: dict[str, Any] = {
+            "tpe": TPESampler,
+            "nsga2": NSGAIISampler,
+            "random": RandomSampler,
         }
         return optuna.create_study(
             directions=["minimize"] * len(self.study.pareto),
-            sampler=samplers[self.search.sampler](),
+            sampler=samplers[self.search.sampler](seed=self.search.seed),
         )
 
     def _distributions(self) -> dict[str, Any]:
@@ -192,9 +197,7 @@ class GuidedSearch:
                 count += 1
         return count
 
-    def _tell(
-        self, guide: optuna.Study, trial: Any, point: Point | None, store: Store
-    ) -> None:
+    def _tell(self, guide: optuna.Study, trial: Any, point: Point | None, store: Store) -> None:
         import optuna
 
         values = None if point is None else self._values(point, store)

@@ -117,9 +117,7 @@ class Stages:
             text = " ".join(f"{type(error).__name__}: {error}".split())
             return self._failed(job, f"internal error at {where}: {text}", work, passing=True)
 
-    def _failed(
-        self, job: Job, error: str, work: list[str], *, passing: bool = False
-    ) -> Outcome:
+    def _failed(self, job: Job, error: str, work: list[str], *, passing: bool = False) -> Outcome:
         return Outcome(
             job.index, error=error, passing=passing, work=tuple(work), reads=self._programs.reads
         )
@@ -135,9 +133,7 @@ class Stages:
         )  # fmt: skip
         activity = self._activity(name, case, compiled, streamed, work)
         work.append("price")
-        totals = price_totals(
-            case.loaded, case.table, compiled.program, activity, case.mode, name
-        )
+        totals = price_totals(case.loaded, case.table, compiled.program, activity, case.mode, name)
         summary = totals_summary(totals) | self._area_of(case.loaded.chip, compiled.program)
         if self.setup.deep:
             summary |= self._deep(case, compiled.program, streamed.stream, activity)

@@ -100,6 +100,7 @@ def _study(document: Document) -> Study:
     for key in ("name", "axes"):
         if key not in top.items:
             raise InputError(f"{top.where}: '{key}' is missing")
+    pareto, places = _pareto(top)
     blocks = blocks_of(table_of(top.items["axes"], "axes"))
     return Study(
         name=_name(top.items["name"]),
@@ -113,7 +114,8 @@ def _study(document: Document) -> Study:
         derived=_derived(top),
         report=_report(top),
         constraints=_expressions(top, "constraints"),
-        **_pareto(top),
+        pareto=pareto,
+        pareto_places=places,
         search=_search(top),
         sha256=document.sha256,
     )
@@ -177,9 +179,7 @@ def _derived(top: Table) -> dict[str, Expression]:
     for key, where in table.keys.items():
         if key in table.items and not key.isidentifier():
             raise InputError(f"{where}: derived '{key}' must be a plain name, as in tokens_per_j")
-    return {
-        key: Expression(_formula(node, key), node.where) for key, node in table.items.items()
-    }
+    return {key: Expression(_formula(node, key), node.where) for key, node in table.items.items()}
 
 
 def _formula(node: Node, key: str) -> str:
@@ -196,16 +196,17 @@ def _report(top: Table) -> tuple[Scalar, ...]:
     return tuple(Scalar(item.where, text_of(item, "report")) for item in items)
 
 
-def _pareto(top: Table) -> dict[str, dict[str, Direction] | dict[str, str]]:
+def _pareto(top: Table) -> tuple[dict[str, Direction], dict[str, str]]:
+    """Objectives, and where each stands."""
     if "pareto" not in top.items:
-        return {}
+        return dict(DEFAULT_PARETO), {}
     table = table_of(top.items["pareto"], "pareto")
     found: dict[str, Direction] = {}
     for key, node in table.items.items():
         found[key] = _direction(text_of(node, f"pareto.{key}"), node.where)
     if not found:
         raise InputError(f"{table.where}: pareto has no objective")
-    return {"pareto": found, "pareto_places": {key: table.keys[key] for key in found}}
+    return found, {key: table.keys[key] for key in found}
 
 
 def _direction(text: str, where: str) -> Direction:

@@ -37,9 +37,7 @@ class Seen:
 
 def see(plan: Plan, sort: Sort, pairs: Iterable[tuple[Point, Record]]) -> list[Seen]:
     """Work out the names of points and their records."""
-    return [
-        Seen(point, record, _names(plan, sort, point, record)) for point, record in pairs
-    ]
+    return [Seen(point, record, _names(plan, sort, point, record)) for point, record in pairs]
 
 
 def _names(plan: Plan, sort: Sort, point: Point, record: Record) -> dict[str, Any]:
@@ -75,7 +73,5 @@ def row_of(plan: Plan, seen: Seen) -> dict[str, Any]:
 def holding(seen: Sequence[Seen], constraints: Sequence[Expression]) -> list[Seen]:
     """Points with numbers that hold every constraint."""
     return [
-        one
-        for one in seen
-        if one.record.ok and all(bool(c.value(one.names)) for c in constraints)
+        one for one in seen if one.record.ok and all(bool(c.value(one.names)) for c in constraints)
     ]

@@ -8,7 +8,7 @@ those are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from functools import cache
 from typing import Any, Generic, TypeVar, cast
@@ -26,7 +26,8 @@ def watched(chip: Chip, reads: Reads) -> Chip:
 
 
 def _watched(spec: Any, reads: Reads, prefix: str) -> Any:
-    copy = object.__new__(_watching(type(spec)))
+    kind: Hashable = type(spec)
+    copy = object.__new__(_watching(kind))
     for f in fields(spec):
         value = getattr(spec, f.name)
         if is_dataclass(value):

@@ -86,7 +86,7 @@ class DrawnTrace(StudyWorkload):
 
     def _draw(self, tokens: str) -> ActivationTrace:
         from workloads.traces import synthesise
-        from workloads.traces.sites import check_shape, block_sites, kind_of
+        from workloads.traces.sites import block_sites, check_shape, kind_of
 
         shape = check_shape(self.shape)
         named = {name: value for name, value in self.densities.items() if name}
