@@ -93,9 +93,7 @@ class Dispatcher:
         for job in jobs:
             groups.setdefault(program_key(job.varied, self._reads), []).append(job)
         self._groups = {
-            key: deque(
-                self._turned(sorted(groups[key], key=lambda job: simulation_key(job.varied)))
-            )
+            key: deque(self._turned(sorted(groups[key], key=_simulation)))
             for key in self._turned(list(groups))
         }
 
@@ -131,6 +129,10 @@ def program_key(varied: Mapping[str, str], reads: frozenset[str] | None) -> obje
 
 def _is_read(path: str, reads: frozenset[str]) -> bool:
     return path == CHIP or path in reads or path.removeprefix("chip.") in reads
+
+
+def _simulation(job: Job) -> tuple[tuple[str, str], ...]:
+    return simulation_key(job.varied)
 
 
 def simulation_key(varied: Mapping[str, str]) -> tuple[tuple[str, str], ...]:

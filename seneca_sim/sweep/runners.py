@@ -6,6 +6,7 @@ import multiprocessing
 import pickle
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -103,10 +104,8 @@ class Processes:
         worker.left = dispatcher.next_for(number)
         worker.given, worker.since = len(worker.left), time.monotonic()
         if worker.left:
-            try:
+            with suppress(OSError):  # it has died, which `_hear` will find out
                 worker.pipe.send(worker.left)
-            except OSError:
-                pass  # it has died, which `_hear` will find out
 
     def _hear(self, dispatcher: Dispatcher, number: int) -> Iterator[Outcome]:
         worker = self._workers[number]

@@ -8,9 +8,8 @@ those are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
 from typing import Any, Generic, TypeVar, cast
 
 from seneca_sim.chip import Chip
@@ -18,6 +17,7 @@ from seneca_sim.chip import Chip
 Reads = dict[str, object]
 T = TypeVar("T")
 _NOTES = "_watch_notes"
+_classes: dict[type[Any], type[Any]] = {}
 
 
 def watched(chip: Chip, reads: Reads) -> Chip:
@@ -26,8 +26,7 @@ def watched(chip: Chip, reads: Reads) -> Chip:
 
 
 def _watched(spec: Any, reads: Reads, prefix: str) -> Any:
-    kind: Hashable = type(spec)
-    copy = object.__new__(_watching(kind))
+    copy = object.__new__(_watching(type(spec)))
     for f in fields(spec):
         value = getattr(spec, f.name)
         if is_dataclass(value):
@@ -37,9 +36,14 @@ def _watched(spec: Any, reads: Reads, prefix: str) -> Any:
     return copy
 
 
-@cache
 def _watching(kind: type[Any]) -> type[Any]:
-    """A subclass of a spec whose plain fields are noted when they are read."""
+    """The subclass of a spec whose plain fields are noted when they are read, made once."""
+    if kind not in _classes:
+        _classes[kind] = _subclass(kind)
+    return _classes[kind]
+
+
+def _subclass(kind: type[Any]) -> type[Any]:
     plain = {f.name for f in fields(kind) if not is_dataclass(f.type)}
 
     def read(self: Any, name: str) -> Any:

@@ -40,19 +40,23 @@ def command() -> None:
     """
 
 
+_STORE_HELP = f"Where the points are kept; default: {STORES}/NAME."
+_EXPORT_HELP = "Write all points: .csv or .parquet; repeatable."
+_PLOT_HELP = "Draw points and Pareto front: .svg, .png or .pdf."
+_FILE = click.Path(path_type=Path)
+
+
 def _common(function: Callable[..., None]) -> Callable[..., None]:
+    """Add STUDY, --store, --export, --json."""
     function = json_option(function)
-    function = click.option("--export", "exports", multiple=True, metavar="FILE",
-                            type=click.Path(path_type=Path),
-                            help="Write all points: .csv or .parquet; repeatable.")(function)  # fmt: skip
-    function = click.option("--store", metavar="DIR", type=click.Path(path_type=Path),
-                            help=f"Where the points are kept; default: {STORES}/NAME.")(function)  # fmt: skip
+    function = click.option(
+        "--export", "exports", multiple=True, metavar="FILE", type=_FILE, help=_EXPORT_HELP
+    )(function)
+    function = click.option("--store", metavar="DIR", type=_FILE, help=_STORE_HELP)(function)
     return click.argument("study")(function)
 
 
-def _plot_option(function: Callable[..., None]) -> Callable[..., None]:
-    return click.option("--plot", metavar="FILE", type=click.Path(path_type=Path),
-                        help="Draw points and Pareto front: .svg, .png or .pdf.")(function)  # fmt: skip
+_plot_option = click.option("--plot", metavar="FILE", type=_FILE, help=_PLOT_HELP)
 
 
 @command.command("run")

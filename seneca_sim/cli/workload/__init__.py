@@ -1,4 +1,4 @@
-"""Workloads of studies: a model that is recorded, a trace that is replayed, masks that are drawn."""
+"""Workloads of studies: a model that is recorded, a trace replayed, or masks that are drawn."""
 
 from seneca_sim.cli.workload.read import workload_of
 
