@@ -79,12 +79,22 @@ class Expression:
         Raises:
             InputError: it cannot be evaluated, as in a division by zero.
         """
-        evaluator = SimpleEval(names=dict(names), functions=FUNCTIONS)
         try:
-            return evaluator.eval(self.text, previously_parsed=self._tree.body)
+            return _Evaluator(names=dict(names), functions=FUNCTIONS).eval(self.text, previously_parsed=self._tree.body)
         except (InvalidExpression, ArithmeticError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"{self.where}: {self.text!r}: {reason}") from None
+
+
+class _Evaluator(SimpleEval):  # type: ignore[misc]
+    """Tuples and lists, too, for `core.npes in (4, 8)`."""
+
+    def __init__(self, **given: Any) -> None:
+        super().__init__(**given)
+        self.nodes |= {ast.Tuple: self._several, ast.List: self._several}
+
+    def _several(self, node: ast.Tuple | ast.List) -> tuple[Any, ...]:
+        return tuple(self._eval(item) for item in node.elts)
 
 
 def _dotted(node: ast.AST) -> str | None:
