@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from seneca_sim.cli.progress import progress
 from seneca_sim.cli.workload import workload_of
 from seneca_sim.errors import InputError, SenecaError
 from seneca_sim.sweep.expressions import Expression
@@ -109,18 +110,23 @@ class Opened:
 
     def run(self, folder: Path, runner: Runner, slots: int, shard: Shard | None) -> None:
         """Run what is missing, with progress, and look at all that there is."""
-        from seneca_sim.cli.progress import progress
         from seneca_sim.results.store import Store
 
         store = Store.create(folder)
         for damage in store.damage:
             click.echo(str(damage), err=True)
-        with progress("sweep") as tell:
-            if self.guided is not None:
-                self.guided.run(store, runner, slots, tell)
-                self.tally = self.guided.tally
-            else:
-                self.tally = self.sweep.run(store, runner, shard=shard, tell=tell)
+        try:
+            with progress("sweep") as tell:
+                if self.guided is not None:
+                    self.guided.run(store, runner, slots, tell)
+                    self.tally = self.guided.tally
+                else:
+                    self.tally = self.sweep.run(store, runner, shard=shard, tell=tell)
+        except KeyboardInterrupt:
+            store.refresh()
+            kept = f"{len(store)} points are kept; the same command goes on from there"
+            click.echo(f"{folder}: {kept}", err=True)
+            raise
         store.refresh()
         self._see(store)
 
@@ -144,8 +150,13 @@ class Opened:
 
         stages, problems = Stages(self.sweep.setup), Counter[str]()
         work: list[str] = []
-        for point in self.sweep.points:
-            case = resolve(self.sweep.plan.settings(point), self.workload.sort)
+        cases = [
+            resolve(self.sweep.plan.settings(point), self.workload.sort)
+            for point in self.sweep.points
+        ]
+        with progress("preparing") as tell:
+            self.workload.prepare([case.run for case in cases], tell)
+        for point, case in zip(self.sweep.points, cases, strict=True):
             try:
                 stages.compiled(case, work)
             except SenecaError as error:

@@ -54,7 +54,7 @@ def draw_pareto(
     xs, ys = ([one.value(name) for one in chosen] for name in (first, second))
     plot.plot(xs, ys, color="#D55E00", marker="o", markersize=4, label="front")
     for one in chosen[:_MOST_LABELS]:
-        label = ", ".join(str(one.value(axis)) for axis in axes)
+        label = ", ".join(str(one.shown(axis)) for axis in axes)
         place = one.value(first), one.value(second)
         plot.annotate(label, place, (4, 4), textcoords="offset points", fontsize=7)
     plot.set(xlabel=first, ylabel=second, title=title, xscale="log", yscale="log")

@@ -48,7 +48,7 @@ def table_lines(seen: Sequence[Seen], columns: Sequence[str], rows: int = ROWS) 
     """Points as an aligned table, numbers with their units."""
     shown = seen[:rows]
     cells = [[_head(name) for name in columns]]
-    cells += [[shown_value(name, one.value(name)) for name in columns] for one in shown]
+    cells += [[shown_value(name, one.shown(name)) for name in columns] for one in shown]
     lines = aligned(cells)
     if len(seen) > len(shown):
         lines.append(f"… {len(seen) - len(shown)} more; --export writes them all")

@@ -80,7 +80,9 @@ class Expression:
             InputError: it cannot be evaluated, as in a division by zero.
         """
         try:
-            return _Evaluator(names=dict(names), functions=FUNCTIONS).eval(self.text, previously_parsed=self._tree.body)
+            return _Evaluator(names=dict(names), functions=FUNCTIONS).eval(
+                self.text, previously_parsed=self._tree.body
+            )
         except (InvalidExpression, ArithmeticError, TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise InputError(f"{self.where}: {self.text!r}: {reason}") from None

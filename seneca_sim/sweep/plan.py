@@ -164,7 +164,8 @@ class Planner:
                 marks |= _following(path, message, node.where)
         for mark in sorted(marks, key=len, reverse=True):
             rest = message.removeprefix(mark)
-            if rest != message and mark.removeprefix("--set ").partition("=")[0] not in rest:
+            word = mark.removeprefix("--set ").partition("=")[0].rpartition(".")[2]
+            if rest != message and word not in rest:
                 message = f"{marks[mark]}: {mark.removeprefix('--set ')}{rest}"
             message = message.replace(mark, marks[mark])
         file = self.study.chip.where.rsplit(":", 2)[0]

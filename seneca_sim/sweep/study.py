@@ -14,7 +14,7 @@ from seneca_sim.errors import InputError
 from seneca_sim.sweep.axes import Block, blocks_of
 from seneca_sim.sweep.expressions import Expression
 
-LIBRARY: Final = Library("seneca-study/1", "study", Path(__file__).parent / "studies")
+LIBRARY: Final = Library("seneca-study/1", "study", Path(__file__).parent / "sweeps")
 KEYS: Final = (
     "name", "workload", "chip", "energy", "area", "settings", "axes", "filters", "derived",
     "report", "constraints", "pareto", "search",

@@ -34,6 +34,10 @@ class Seen:
             found = found[part]
         return found
 
+    def shown(self, name: str) -> Any:
+        """The value for people: that of an axis as the study says it, as in 4 Mib."""
+        return self.point.values.get(name, self.value(name))
+
 
 def see(plan: Plan, sort: Sort, pairs: Iterable[tuple[Point, Record]]) -> list[Seen]:
     """Work out the names of points and their records."""

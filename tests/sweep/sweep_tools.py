@@ -6,6 +6,7 @@ from typing import Any
 from seneca_sim.cli.workload import workload_of
 from seneca_sim.results.store import Store
 from seneca_sim.sweep.plan import Plan, plan_of
+from seneca_sim.sweep.resolve import resolve
 from seneca_sim.sweep.run import Sweep
 from seneca_sim.sweep.stages import Setup
 from seneca_sim.sweep.study import parse_study
@@ -43,6 +44,13 @@ def planned(body: str = TIMING, head: str = HEAD) -> tuple[Plan, Setup]:
     workload = workload_of(study.workload)
     plan = plan_of(study, workload.sort)
     return plan, Setup(workload, plan.common, study.area)
+
+
+def prepared(plan: Plan, setup: Setup) -> Setup:
+    """The setup with the traces of all points, as `Sweep.run` makes it."""
+    runs = [resolve(plan.settings(point), setup.workload.sort).run for point in plan.points]
+    setup.workload.prepare(runs, lambda *_: None)
+    return setup
 
 
 def swept(body: str = TIMING, head: str = HEAD) -> Sweep:
