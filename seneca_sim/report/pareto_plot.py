@@ -56,10 +56,12 @@ def draw_pareto(
     for one in chosen[:_MOST_LABELS]:
         label = ", ".join(str(one.shown(axis)) for axis in axes)
         place = one.value(first), one.value(second)
-        plot.annotate(label, place, (4, 4), textcoords="offset points", fontsize=7)
+        plot.annotate(label, place, (-2, -4), textcoords="offset points", fontsize=7,
+                      rotation=-45, va="top")  # fmt: skip
+    plot.margins(0.08, 0.2)
     plot.set(xlabel=first, ylabel=second, title=title, xscale="log", yscale="log")
     for axis, name in ((plot.xaxis, first), (plot.yaxis, second)):
-        _quantities(axis, name)
+        _quantities(axis, name, [one.value(name) for one in seen])
     names = ", ".join(axis.removeprefix("chip.") for axis in axes)
     plot.legend(title=f"labels: {names}", frameon=False, fontsize=8, title_fontsize=7)
     out = io.BytesIO()
@@ -69,10 +71,11 @@ def draw_pareto(
     write_bytes(path, out.getvalue())
 
 
-def _quantities(axis: Any, name: str) -> None:
+def _quantities(axis: Any, name: str, values: Sequence[float]) -> None:
     """Ticks as quantities with their units; few of them, for a decade may not be full."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    wide = max(values) > 10 * min(values)
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if wide else tuple(range(1, 10))))
     axis.set_major_formatter(FuncFormatter(lambda value, _: shown_value(name, float(value))))
     axis.set_minor_formatter(NullFormatter())
