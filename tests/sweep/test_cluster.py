@@ -6,7 +6,6 @@ import subprocess
 import sys
 import threading
 import time
-import warnings
 from pathlib import Path
 
 import pytest
@@ -55,11 +54,7 @@ def test_a_cluster_gives_the_same_records(tmp_path: Path) -> None:
 
 def test_no_scheduler_is_said_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("seneca_sim.sweep.cluster.WAIT_SECONDS", 1)
-    with (
-        warnings.catch_warnings(),
-        pytest.raises(InputError, match=r"^Dask at tcp://127\.0\.0\.1:1: .*is a scheduler with"),
-    ):
-        warnings.simplefilter("ignore")
+    with pytest.raises(InputError, match=r"^Dask at tcp://127\.0\.0\.1:1: .*is a scheduler with"):
         Cluster("tcp://127.0.0.1:1")
 
 

@@ -1,6 +1,6 @@
 """Every job is handed out once, whatever workers do; fronts are what a plain search finds."""
 
-from itertools import product
+from itertools import pairwise, product
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -54,7 +54,7 @@ def test_a_worker_stays_with_its_program_and_helps_at_the_end() -> None:
     while len(dispatcher):
         for worker, mine in got.items():
             mine += [job.varied["chip.core.npes"] for job in dispatcher.next_for(worker)]
-    changes = {w: sum(x != y for x, y in zip(m, m[1:], strict=False)) for w, m in got.items()}
+    changes = {w: sum(x != y for x, y in pairwise(m)) for w, m in got.items()}
     assert max(changes.values()) <= 2
     assert abs(len(got["a"]) - len(got["b"])) <= 6
 

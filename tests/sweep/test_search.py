@@ -1,7 +1,6 @@
 """Guided search: same store, same points, goes on where it stopped."""
 
 import json
-
 from pathlib import Path
 
 import pytest

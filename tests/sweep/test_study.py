@@ -252,5 +252,5 @@ def test_expressions_count_as_python_does(a: int, b: int, c: int) -> None:
     ],
 )  # fmt: skip
 def test_nothing_but_arithmetic_gets_through(text: str) -> None:
-    with pytest.raises(InputError, match="^s:1:1: "):
+    with pytest.raises(InputError, match=r"^s:1:1: "):
         Expression(text, "s:1:1").value({"core": {"a": 1}})
