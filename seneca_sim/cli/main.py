@@ -21,6 +21,7 @@ COMMANDS = {
     "kernel": "Show the micro-kernels: programs, cycles, ops, energy.",
     "sparsify": "Find thresholds for a model, without training.",
     "validate": "Measure published numbers again and compare.",
+    "sweep": "Run a study: many points, kept in a store; tables, Pareto fronts, search.",
     "sensitivity": "Vary each assumption over its range and rank what it changes.",
     "energy": "Show the energy table, or explain one row of it.",
     "area": "Show the area of a core and a chip, part by part.",

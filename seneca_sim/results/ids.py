@@ -58,15 +58,24 @@ def content_hash(program: Program) -> str:
 
 
 def activity_id(
-    chip: Chip, program: Program, stream: EventStream, mode: str, window_cycles: int
+    chip: Chip,
+    program: Program,
+    stream: EventStream,
+    mode: str,
+    window_cycles: int,
+    *,
+    program_sha256: str | None = None,
 ) -> str:
-    """Name the activity of a run: chip as far as cycles go, kernels, program, events, mode."""
+    """Name the activity of a run: chip as far as cycles go, kernels, program, events, mode.
+
+    `program_sha256` is the program's `content_hash`, for those who have it already.
+    """
     return digest(
         {
             "model": MODEL_VERSION,
             "chip": _cycle_fields(chip, program),
             "kernels": _kernels(program, chip.core.npes),
-            "program": content_hash(program),
+            "program": program_sha256 or content_hash(program),
             "stream": stream.content_hash,
             "mode": mode,
             "window_cycles": window_cycles,
