@@ -26,6 +26,8 @@ COMMANDS = {
     "area": "Show the area of a core and a chip, part by part.",
     "noc": "Load and latency of the network alone, and where it saturates.",
     "bench": "Time the engines: ratios in one process, and counters without a clock.",
+    "golden": "Hold the integers of a run still in a committed file, and say what moved them.",
+    "compare": "Compare two runs: what moved, ranked, and why.",
     "trace": "Record or inspect activation traces.",
 }
 """Name -> one line; a command's module is imported only when it runs, so that --help is quick."""

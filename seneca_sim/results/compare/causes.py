@@ -24,7 +24,7 @@ _PRICED_BY = {
 }
 """What `cost.energy.hardware_factor` reads of the chip, by op or family of ops."""
 _FOR_ALL = ("voltage_mv",)
-SAME_CODE = "no input differs: the code behaves differently"
+SAME_CODE = "the code: no input that differs explains it"
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,9 @@ def row_causes(old: Numbers, new: Numbers, changed: Sequence[Change]) -> list[Ca
     for op, parts in rows_of(changed).items():
         effects = {p.path: e for p in parts if (e := _row_effect(old, new, p)) is not None}
         if effects:
-            found.append(Cause(row_text(op, parts), round(sum(effects.values())), 0, tuple(effects)))
+            found.append(
+                Cause(row_text(op, parts), round(sum(effects.values())), 0, tuple(effects))
+            )
     return found
 
 

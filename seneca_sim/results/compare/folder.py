@@ -63,9 +63,7 @@ def _resolved(file: Path) -> dict[str, Any]:
     return data
 
 
-def _inputs(
-    summary: Mapping[str, Any], resolved: Mapping[str, Any]
-) -> dict[str, dict[str, Leaf]]:
+def _inputs(summary: Mapping[str, Any], resolved: Mapping[str, Any]) -> dict[str, dict[str, Leaf]]:
     variants = summary["variants"]
     program = {f"mapping.{key}": str(value) for key, value in resolved["mapping"].items()}
     program["content_sha256"] = variants[0]["inputs"]["program_sha256"]
@@ -88,7 +86,9 @@ def _numbers(folder: Path, variant: Mapping[str, Any]) -> Numbers:
             )
             for row in _rows(folder / "energy.csv")
         }
-        ends = [(int(r["start_cycles"]), int(r["done_cycles"])) for r in _rows(folder / "tokens.csv")]
+        ends = [
+            (int(r["start_cycles"]), int(r["done_cycles"])) for r in _rows(folder / "tokens.csv")
+        ]
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(f"{folder}: tables are damaged ({error}); run again") from None
     start, done = tuple(a for a, _ in ends), tuple(b for _, b in ends)
