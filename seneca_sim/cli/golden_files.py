@@ -78,18 +78,34 @@ def check_files(
     return outcomes
 
 
-def update_file(path: Path, reason: str, engine: Engine = "auto") -> tuple[Golden, Golden]:
-    """Update one golden file; gives it as it was and as it is, the same one if nothing differs."""
+def updated(path: Path, reason: str, engine: Engine = "auto") -> tuple[Golden, Golden]:
+    """A golden file's content as it is, and as it should be: the same one if nothing differs.
+
+    Raises:
+        InputError: no reason, no golden, or one that belongs to a test.
+    """
     check_reason(reason)
     old = read_golden(path)
     if test := owner(old.spec):
         raise InputError(
             f"{path}: belongs to {test}; run that with pytest --energy-golden-update='{reason}'"
         )
-    new = update(old, Bench(open_job(old.spec, path.parent), engine), reason)
-    if new is not old:
-        write_golden(path, new)
-    return old, new
+    return old, update(old, Bench(open_job(old.spec, path.parent), engine), reason)
+
+
+def update_files(
+    paths: Iterable[Path], reason: str, engine: Engine = "auto"
+) -> dict[Path, tuple[str, ...]]:
+    """Update golden files, all or (if one cannot be run) none.
+
+    Returns:
+        What moved, by file; nothing for a file that was left as it was.
+    """
+    made = {path: updated(path, reason, engine) for path in paths}
+    for path, (old, new) in made.items():
+        if new is not old:
+            write_golden(path, new)
+    return {path: () if new is old else new.history[-1].moved for path, (old, new) in made.items()}
 
 
 def record_file(

@@ -141,5 +141,5 @@ def _notes(
         notes.append(f"recorded with another version ({told}){tip}")
     quiet = [str(change) for change in changed if change.section != "tool"]
     if quiet and not moved:
-        notes.append(f"inputs differ, but no number moved: {'; '.join(quiet[:4])}")
+        notes.append(f"inputs differ, but no checked number moved: {'; '.join(quiet[:4])}")
     return tuple(notes)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from xml.etree import ElementTree
 
 from seneca_sim.golden.check import Outcome, VariantOutcome
@@ -39,7 +40,7 @@ def _cases(suite: ElementTree.Element, outcome: Outcome) -> None:
         case = _case(suite, outcome, variant.label)
         if variant.breaches:
             failure = ElementTree.SubElement(case, "failure", message=_message(variant))
-            failure.text = "\n".join(outcome_lines(outcome))
+            failure.text = "\n".join(outcome_lines(replace(outcome, variants=(variant,))))
 
 
 def _case(suite: ElementTree.Element, outcome: Outcome, name: str) -> ElementTree.Element:

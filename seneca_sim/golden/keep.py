@@ -25,6 +25,7 @@ def record(
     bench: Bench,
     tolerances: Sequence[Tolerance] = (),
     today: str | None = None,
+    reason: str = RECORDED,
 ) -> Golden:
     """Run a job and hold its numbers.
 
@@ -34,6 +35,7 @@ def record(
         bench: the job.
         tolerances: what may move.
         today: the date in the history; default: today's, in UTC.
+        reason: what its history says of the recording.
 
     Raises:
         InputError: a tolerance that covers no number.
@@ -47,7 +49,7 @@ def record(
         numbers=numbers,
         degenerate=degenerate(numbers, tolerances),
         tolerances=tuple(tolerances),
-        history=(_entry(RECORDED, (), today),),
+        history=(_entry(reason, (), today),),
     )
 
 

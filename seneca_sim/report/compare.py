@@ -19,11 +19,12 @@ HEADER: Final = ("number", "old", "new", "delta", "")
 
 def headline(old: Numbers, new: Numbers) -> str:
     """Energy and cycles of both sides: "energy 1.23 µJ -> 1.24 µJ (+0.31 %), cycles 402 (same)"."""
-    energy, cycles = (old.energy_fj, new.energy_fj), (old.cycles, new.cycles)
-    return (
-        f"energy {_change(*energy, si(old.energy_fj, 'fJ'), si(new.energy_fj, 'fJ'))}, "
-        f"cycles {_change(*cycles, f'{old.cycles:,}', f'{new.cycles:,}')}"
-    )
+    energies = (old.energy_fj, new.energy_fj)
+    short = [si(fj, "fJ") for fj in energies]
+    if short[0] == short[1] and energies[0] != energies[1]:  # three digits do not show it
+        short = [f"{fj:,} fJ" for fj in energies]
+    cycles = _change(old.cycles, new.cycles, f"{old.cycles:,}", f"{new.cycles:,}")
+    return f"energy {_change(*energies, short[0], short[1])}, cycles {cycles}"
 
 
 def _change(old: int, new: int, before: str, after: str) -> str:
@@ -31,8 +32,14 @@ def _change(old: int, new: int, before: str, after: str) -> str:
 
 
 def cause_text(cause: Cause, old: Numbers, new: Numbers) -> str:
-    """A cause and its share in what moved."""
-    return f"{cause.text} {cause.share(old, new)}"
+    """A cause, its share in what moved, and the terms through which it moves the energy."""
+    through = f", through {_first(cause.terms)}" if cause.terms else ""
+    return f"{cause.text} {cause.share(old, new)}{through}"
+
+
+def _first(terms: Sequence[str], most: int = 3) -> str:
+    rest = len(terms) - most
+    return ", ".join(terms[:most]) + (f" and {rest} more" if rest > 0 else "")
 
 
 def ranked_moves(moves: Sequence[Move]) -> list[Move]:

@@ -139,20 +139,19 @@ def check_(
 @json_option
 def update_(files: tuple[str, ...], reason: str, engine: Engine, as_json: bool) -> None:
     """Write the numbers of now into goldens, with the reason, for whoever reads the history."""
-    from seneca_sim.cli.golden_files import expand, update_file
+    from seneca_sim.cli.golden_files import expand, update_files
     from seneca_sim.golden.keep import check_reason
 
     check_reason(reason)
-    told: list[dict[str, Any]] = []
-    for path in expand(files):
-        old, new = update_file(path, reason, engine)
-        moved = [] if new is old else list(new.history[-1].moved)
-        told.append({"file": str(path), "written": new is not old, "moved": moved})
-        if not as_json:
-            lines = moved or ["holds; nothing written"]
-            click.echo("\n".join([f"{path}:", *(f"  {line}" for line in lines)]))
+    moved = update_files(expand(files), reason, engine)
     if as_json:
+        told = [{"file": str(p), "written": bool(m), "moved": list(m)} for p, m in moved.items()]
         _echo_json({"schema": "seneca-golden-update/1", "reason": reason, "goldens": told})
+        return
+    for path, lines in moved.items():
+        click.echo(f"{path}: {'written' if lines else 'holds, nothing written'}")
+        for line in lines:
+            click.echo(f"  {line}")
 
 
 @command.command("show")
