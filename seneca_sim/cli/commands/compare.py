@@ -2,34 +2,75 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from seneca_sim.cli.options import json_option
+from seneca_sim.errors import InputError
+
+if TYPE_CHECKING:
+    from seneca_sim.results.compare.stores import RecordLike
+
+STORE = "store.json"
 
 
 @click.command("compare")
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
 @click.option("--markdown", type=click.Path(path_type=Path), help="Write it as Markdown, too.")
-@click.option("--all", "everything", is_flag=True, help="Print every number that moved.")
+@click.option("--all", "everything", is_flag=True, help="Print everything that moved.")
 @json_option
 def command(old: Path, new: Path, markdown: Path | None, everything: bool, as_json: bool) -> int:
-    """Compare two run folders, the largest changes first; exit code 1 if an integer differs."""
-    from seneca_sim.files import write_text
-    from seneca_sim.report.compare import MOST, json_of, lines_of, markdown_of
-    from seneca_sim.results.compare.comparison import compare
-    from seneca_sim.results.compare.folder import read_run
+    """Compare two run folders, or two stores, the largest changes first.
 
-    comparison = compare(read_run(old), read_run(new))
+    Exit code 1 if an integer of a run, or a metric of a point, differs.
+    """
+    from seneca_sim.files import write_text
+    from seneca_sim.report.compare import MOST
+
     most = None if everything else MOST
+    same, lines, text, data = _compared(old, new, most)
     if markdown is not None:
-        write_text(markdown, markdown_of(comparison, most))
+        write_text(markdown, text)
     if as_json:
         import json
 
-        click.echo(json.dumps(json_of(comparison), indent=2, ensure_ascii=False))
+        click.echo(json.dumps(data, indent=2, ensure_ascii=False))
     else:
-        click.echo("\n".join(lines_of(comparison, most)))
-    return 0 if comparison.same else 1
+        click.echo("\n".join(lines))
+    return 0 if same else 1
+
+
+def _compared(
+    old: Path, new: Path, most: int | None
+) -> tuple[bool, list[str], str, dict[str, Any]]:
+    """Whether they agree; the comparison as text, Markdown and plain data."""
+    stores = [(path / STORE).is_file() for path in (old, new)]
+    if any(stores):
+        if not all(stores):
+            raise InputError(f"{old} and {new}: a store can only be compared with a store")
+        from seneca_sim.report import compare_stores as how
+        from seneca_sim.results.compare.stores import compare_stores
+
+        found = compare_stores(_records(old), _records(new), (str(old), str(new)))
+        return (
+            found.same,
+            how.lines_of(found, most),
+            how.markdown_of(found, most),
+            how.json_of(found),
+        )
+    from seneca_sim.report import compare as said
+    from seneca_sim.results.compare.comparison import compare
+    from seneca_sim.results.compare.folder import read_run
+
+    runs = compare(read_run(old), read_run(new))
+    return runs.same, said.lines_of(runs, most), said.markdown_of(runs, most), said.json_of(runs)
+
+
+def _records(path: Path) -> Iterable[RecordLike]:
+    store: Iterable[RecordLike] = import_module("seneca_sim.results.store").Store(path)
+    return store

@@ -61,9 +61,8 @@ def arrow(old: Leaf | None, new: Leaf | None) -> str:
 
 
 def signed_percent(share: Fraction) -> str:
-    """A relative change with its sign and three digits: +0.312 %, and never a false 0."""
-    value = f"{float(100 * share):+.3g}"
-    return f"{value} %" if "e" not in value else f"{float(100 * share):+.6f} %"
+    """A relative change with its sign and three digits: +0.312 %."""
+    return f"{float(100 * share):+.3g} %"
 
 
 def relative(old: int, new: int) -> str:
