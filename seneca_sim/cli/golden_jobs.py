@@ -178,12 +178,23 @@ def kept(asked: Spec, folder: Path, here: Path) -> dict[str, Any]:
 
 
 def embedded(spec: Spec, traces: Mapping[str, ActivationTrace]) -> dict[str, Any]:
-    """A spec that holds the masks of its traces, and needs neither model nor file."""
+    """A spec that holds the masks of its traces, and needs neither model nor file.
+
+    ``from`` says where they came from, for people.
+    """
     gone = ("kind", "workload", "text", "recipe", "rescaled", "trace", "sets")
     rest = {key: value for key, value in spec.items() if key not in gone}
+    origin = {key: Path(v).name if key in _FILES else v for key, v in spec.items() if key in gone}
+    rest["from"] = origin | ({} if "trace" in spec else {"workload": _named(spec)})
     sets = [text for text in _list(spec, "sets") if not text.strip().startswith("workload.")]
     masks = {label: packed(trace) for label, trace in traces.items() if label != "dense"}
     return {"kind": "traces", **rest, "sets": sets, "traces": masks}
+
+
+def _named(spec: Spec) -> str:
+    from workloads.job.inputs import SHIPPED
+
+    return Path(str(spec.get("workload") or SHIPPED)).name
 
 
 def packed(trace: ActivationTrace) -> list[str]:

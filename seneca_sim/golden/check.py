@@ -139,7 +139,9 @@ def _notes(
         told = ", ".join(f"{c.path} {c.old} -> {c.new}" for c in tools)
         tip = "; the changelog says which numbers moved on purpose" if moved else ""
         notes.append(f"recorded with another version ({told}){tip}")
-    quiet = [str(change) for change in changed if change.section != "tool"]
+    # What is new since, as a field of the chip that did not exist, is no news if nothing moved.
+    known = [c for c in changed if c.section != "tool" and c.old is not None]
+    quiet = [str(change) for change in known]
     if quiet and not moved:
         notes.append(f"inputs differ, but no checked number moved: {'; '.join(quiet[:4])}")
     return tuple(notes)

@@ -9,7 +9,7 @@ from contextlib import chdir
 from pathlib import Path
 
 import pytest
-from golden_tools import Call, replace_in, write_inputs, write_small_trace
+from golden_tools import RECORD, Call, replace_in, write_inputs, write_small_trace
 
 from seneca_sim.cli.main import main
 
@@ -132,3 +132,13 @@ def test_a_missing_table_and_a_missing_folder(before: Call) -> None:
     done = before("compare", "store", "before")
     assert (done.code, done.out) == (2, "")
     assert "a store can only be compared with a store" in done.err
+
+
+def test_two_states_of_a_golden(call: Call) -> None:
+    call(*RECORD)
+    shutil.copy("goldens/small.json", "older.json")
+    replace_in(Path("energy.yaml"), "npe: 1.3 pJ", "npe: 1.313 pJ")
+    call("golden", "update", "goldens/small.json", "--reason", "measured again")
+    done = call("compare", "older.json", "goldens/small.json")
+    assert done.code == 1
+    assert done.out.count("why: energy row npe.mul: npe 1300 fJ -> 1313 fJ (+1 %)") == 2

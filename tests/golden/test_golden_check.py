@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from seneca_sim.chip import Chip
 from seneca_sim.chip.load import LoadedChip, load_chip
 from seneca_sim.cost.energy import EnergyTable
+from seneca_sim.cost.kernel import Coefficients
 from seneca_sim.engine.reference import simulate
 from seneca_sim.errors import InputError
 from seneca_sim.golden import Bench, Job, check, record, update
@@ -20,6 +21,7 @@ from seneca_sim.golden.check import Outcome, Selection
 from seneca_sim.golden.keep import check_reason
 from seneca_sim.golden.tolerance import Tolerance
 from seneca_sim.results import RunResult, price_run
+from seneca_sim.results.compare.inputs import linear_text
 
 GOLDEN, JOB = own_golden()
 BASE = {"columns": "3", "rows": "2"}
@@ -56,6 +58,13 @@ def test_a_golden_has_the_integers_of_a_priced_run() -> None:
     for path, term in numbers.terms.items():
         by_op[path.rpartition(".")[0]] = by_op.get(path.rpartition(".")[0], 0) + term.energy_fj
     assert by_op == result.by_op
+
+
+def test_costs_of_kernels_read_like_the_rule() -> None:
+    assert linear_text(Coefficients(0, 1, 2, 3, 0)) == "g + rows (2 + 3 g)"
+    assert linear_text(Coefficients(2, 0, 0, 0, 1)) == "3"
+    assert linear_text(Coefficients(0, 0, 0, 0, 0)) == "0"
+    assert GOLDEN.inputs["kernels"]["event_bf16.npe.mld"] == "g + rows (1 + g)"
 
 
 def test_nothing_changed_nothing_moved() -> None:
@@ -178,6 +187,16 @@ def test_a_program_and_events_of_now_are_named_as_what_they_are() -> None:
     outcome = checked(replace(JOB, build=lambda chip: (program, {"run": fewer})))
     (text,) = texts(outcome)
     assert text.startswith("events of run ")
+
+
+def test_a_changed_kernel_is_named_with_its_rule() -> None:
+    """Recorded when firing took 7 cycles a row instead of 6, 20 tasks of one row each later."""
+    kernels = {**GOLDEN.inputs["kernels"], "relu2_fire.cycles": "2 + rows (7)"}
+    numbers = replace(GOLDEN.numbers["run"], cycles=GOLDEN.numbers["run"].cycles + 20)
+    older = replace(GOLDEN, inputs={**GOLDEN.inputs, "kernels": kernels}, numbers={"run": numbers})
+    (cause,) = check(older, Bench(JOB)).variants[0].causes
+    assert cause.text == "micro-kernel relu2_fire.cycles 2 + rows (7) -> 2 + rows (6)"
+    assert cause.cycles == -20
 
 
 def test_only_what_is_chosen_is_checked() -> None:

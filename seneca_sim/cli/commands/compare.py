@@ -1,4 +1,4 @@
-"""`compare`: two runs, or two stores of runs: what moved, and why as far as inputs differ."""
+"""`compare`: two runs, goldens or stores: what moved, and why as far as inputs differ."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from seneca_sim.cli.options import json_option
 from seneca_sim.errors import InputError
 
 if TYPE_CHECKING:
+    from seneca_sim.results.compare.folder import Snapshot
     from seneca_sim.results.compare.stores import RecordLike
 
 STORE = "store.json"
@@ -25,7 +26,7 @@ STORE = "store.json"
 @click.option("--all", "everything", is_flag=True, help="Print everything that moved.")
 @json_option
 def command(old: Path, new: Path, markdown: Path | None, everything: bool, as_json: bool) -> int:
-    """Compare two run folders, or two stores, the largest changes first.
+    """Compare two run folders, two stores or two goldens, the largest changes first.
 
     Exit code 1 if an integer of a run, or a metric of a point, differs.
     """
@@ -65,10 +66,22 @@ def _compared(
         )
     from seneca_sim.report import compare as said
     from seneca_sim.results.compare.comparison import compare
-    from seneca_sim.results.compare.folder import read_run
 
-    runs = compare(read_run(old), read_run(new))
+    runs = compare(_snapshot(old), _snapshot(new))
     return runs.same, said.lines_of(runs, most), said.markdown_of(runs, most), said.json_of(runs)
+
+
+def _snapshot(path: Path) -> Snapshot:
+    """A run folder, or what a golden holds."""
+    from seneca_sim.results.compare.folder import Snapshot, read_run
+    from seneca_sim.results.folder import SUMMARY
+
+    if path.is_dir() or path.name == SUMMARY or not path.exists():
+        return read_run(path)
+    from seneca_sim.golden import read_golden
+
+    golden = read_golden(path)
+    return Snapshot(str(path), golden.inputs, golden.numbers, {})
 
 
 def _records(path: Path) -> Iterable[RecordLike]:

@@ -11,6 +11,7 @@ from seneca_sim import __version__
 from seneca_sim.chip.load import resolved
 from seneca_sim.cost.energy import resolved_energy
 from seneca_sim.cost.kernel import load_kernel
+from seneca_sim.cost.ops import OPS
 from seneca_sim.errors import InputError
 from seneca_sim.results.ids import MODEL_VERSION, content_hash, digest
 from seneca_sim.units import DIMENSIONS, parse_quantity
@@ -18,6 +19,7 @@ from seneca_sim.units import DIMENSIONS, parse_quantity
 if TYPE_CHECKING:
     from seneca_sim.chip import Chip
     from seneca_sim.cost.energy import EnergyTable
+    from seneca_sim.cost.kernel import Coefficients
     from seneca_sim.program import EventStream, Program
     from seneca_sim.results.run import RunResult
 
@@ -121,7 +123,7 @@ def machine(
         "energy": flat_energy(resolved_energy(table)),
         "kernels": _kernels(program, chip.core.npes),
         "program": _program(program),
-        "streams": {label: stream.content_hash for label, stream in streams.items()},
+        "streams": {label: _events(stream) for label, stream in streams.items()},
     }
 
 
@@ -165,11 +167,32 @@ def flat(tree: Any, prefix: str = "") -> dict[str, Leaf]:
 
 
 def _kernels(program: Program, npes: int) -> dict[str, Leaf]:
-    """Hashes of what the micro-kernels of a program cost, by name."""
+    """What the micro-kernels of a program cost: ``NAME.cycles`` and ``NAME.OP`` as linear forms."""
     names = {c.kernel for c in program.consumers if c.kernel}
     names |= {step.kernel for stage in program.stages for step in stage.steps}
-    kernels = (load_kernel(name, npes) for name in sorted(names))
-    return {k.name: digest([list(k.cycles), [list(c) for c in k.counts]])[:16] for k in kernels}
+    costs: dict[str, Leaf] = {}
+    for name in sorted(names):
+        kernel = load_kernel(name, npes)
+        costs[f"{kernel.name}.cycles"] = linear_text(kernel.cycles)
+        for op, cost in zip(OPS, kernel.counts, strict=True):
+            if any(cost):
+                costs[f"{kernel.name}.{op}"] = linear_text(cost)
+    return costs
+
+
+def linear_text(cost: Coefficients) -> str:
+    """``2 + g + rows (3 + 2 g)``; `g` is the size of the event group."""
+
+    def sum_of(constant: int, each: int) -> str:
+        factor = {0: "", 1: "g"}.get(each, f"{each} g")
+        return " + ".join(part for part in (str(constant) if constant else "", factor) if part)
+
+    fixed, row = sum_of(cost.p0 + cost.e0, cost.p1), sum_of(cost.r0, cost.r1)
+    return " + ".join(part for part in (fixed, f"rows ({row})" if row else "") if part) or "0"
+
+
+def _events(stream: EventStream) -> str:
+    return f"{int(stream.counts.sum())} ({stream.content_hash[:16]})"
 
 
 def _program(program: Program) -> dict[str, Leaf]:
