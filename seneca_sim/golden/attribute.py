@@ -8,20 +8,21 @@ the doing of program, kernels, traces or code; what is left at the end is what c
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from seneca_sim.chip import Chip
 from seneca_sim.chip.load import LIBRARY as CHIPS
-from seneca_sim.chip.load import parse_chip
+from seneca_sim.chip.load import parse_chip, resolved
 from seneca_sim.config import yaml_text
 from seneca_sim.cost.energy import LIBRARY as TABLES
 from seneca_sim.cost.energy import EnergyTable, parse_energy
 from seneca_sim.errors import SenecaError
 from seneca_sim.golden.job import Bench
-from seneca_sim.results.compare import Cause, Change, Numbers, causes, term_moves
+from seneca_sim.results.compare import Cause, Change, Numbers, causes, changes, term_moves
 from seneca_sim.results.compare.causes import ranked, row_text, rows_of
-from seneca_sim.results.compare.inputs import Leaf, Sections
+from seneca_sim.results.compare.inputs import Leaf, Sections, flat_chip
 from seneca_sim.results.compare.numbers import op_of
 
 MOST_RUNS = 8
@@ -29,13 +30,7 @@ MOST_RUNS = 8
 TOGETHER = "these changes together, beyond what each does alone"
 
 
-@dataclass(frozen=True)
-class _Step:
-    """A change to try by itself, and the machine that has it."""
-
-    text: str
-    chip: Chip
-    table: EnergyTable
+Machine = tuple[Chip, EnergyTable]
 
 
 def attribute(
@@ -51,7 +46,8 @@ def attribute(
     Where the recorded machine cannot be built any more, the closed form of `causes` is what is
     left.
     """
-    on_chip = [change for change in changed if change.section == "chip"]
+    # A field that is gone cannot be set: its going is a change of the code.
+    on_chip = [c for c in changed if c.section == "chip" and c.new is not None]
     if not on_chip:
         return causes(old, new, changed)
     try:
@@ -59,30 +55,35 @@ def attribute(
         start = bench.numbers(label, chip, table)
     except SenecaError:
         return causes(old, new, changed)
-    others = [c for c in changed if c.section not in ("chip", "energy", "program", "streams")]
+    others = changes(inputs, bench.inputs(chip, table))  # compiled for the recorded chip
     found = list(causes(old, start, others)) if start != old else []
-    for step in _steps(chip, table, on_chip, changed, bench):
-        found += _alone(step, start, lambda s: bench.numbers(label, s.chip, s.table))
-    return ranked([*found, *_together(old, new, found)])
+    impossible = []
+    for text, make in _steps(chip, table, on_chip, changed, bench):
+        try:
+            got = bench.numbers(label, *make())
+        except SenecaError:  # two fields that only go together
+            impossible.append(text)
+            continue
+        found += _alone(text, start, got)
+    return ranked([*found, *_together(old, new, found, impossible)])
 
 
-def _alone(step: _Step, start: Numbers, run: Callable[[_Step], Numbers]) -> Iterator[Cause]:
-    """What a change does by itself; nothing where it does not run by itself or moves nothing."""
-    try:
-        got = run(step)
-    except SenecaError:
-        return
+def _alone(text: str, start: Numbers, got: Numbers) -> Iterator[Cause]:
+    """What a change does by itself; nothing where it moves nothing."""
     if got != start:
         moved = tuple(move.path for move in term_moves(start, got))
-        energy, cycles = got.energy_fj - start.energy_fj, got.cycles - start.cycles
-        yield Cause(step.text, energy, cycles, moved)
+        yield Cause(text, got.energy_fj - start.energy_fj, got.cycles - start.cycles, moved)
 
 
-def _together(old: Numbers, new: Numbers, found: Sequence[Cause]) -> Iterator[Cause]:
+def _together(
+    old: Numbers, new: Numbers, found: Sequence[Cause], impossible: Sequence[str]
+) -> Iterator[Cause]:
+    """What is left of the move; with the changes that do not run by themselves."""
     energy = new.energy_fj - old.energy_fj - sum(cause.energy_fj for cause in found)
     cycles = new.cycles - old.cycles - sum(cause.cycles for cause in found)
     if energy or cycles or not found:
-        yield Cause(TOGETHER, energy, cycles)
+        told = f"{'; '.join(impossible)} (not possible alone), and " if impossible else ""
+        yield Cause(told + TOGETHER, energy, cycles)
 
 
 def _steps(
@@ -91,49 +92,48 @@ def _steps(
     on_chip: Sequence[Change],
     changed: Sequence[Change],
     bench: Bench,
-) -> Iterator[_Step]:
-    """Every change by itself on the recorded machine."""
+) -> Iterator[tuple[str, Callable[[], Machine]]]:
+    """Every change by itself: what it is called, and how to make the machine that has it."""
+    now = bench.job
     if len(on_chip) > MOST_RUNS:
         shown = "; ".join(str(change) for change in on_chip[:MOST_RUNS])
         text = f"{shown}; and {len(on_chip) - MOST_RUNS} more"
-        yield _Step(text, bench.job.chip, table)
+        yield text, lambda: (now.chip, table)
     else:
         for change in on_chip:
-            yield from _chip_step(chip, table, change, bench)
+            yield str(change), partial(_with_field, chip, now.chip, change.path, table)
     for op, parts in rows_of(changed).items():
-        yield _Step(row_text(op, parts), chip, _with_row(table, bench.job.table, op))
+        yield row_text(op, parts), partial(_with_row, chip, table, now.table, op)
 
 
-def _chip_step(chip: Chip, table: EnergyTable, change: Change, bench: Bench) -> Iterator[_Step]:
-    """The recorded chip with one field as it is now; nothing where no such chip can be."""
-    spec: Any = chip
-    now: Any = bench.job.chip
-    *parts, name = change.path.split(".")
-    try:
-        owners = [spec]
-        for part in parts:
-            owners.append(getattr(owners[-1], part))
-            now = getattr(now, part)
-        made: Any = replace(owners.pop(), **{name: getattr(now, name)})
-        for part in reversed(parts):
-            made = replace(owners.pop(), **{part: made})
-    except (SenecaError, AttributeError):
-        return
-    yield _Step(str(change), made, table)
+def _with_field(chip: Chip, now: Chip, path: str, table: EnergyTable) -> Machine:
+    """The recorded chip with one field as it is now.
+
+    Raises:
+        InputError: there is no such chip.
+    """
+    *parts, name = path.split(".")
+    owners: list[Any] = [chip]
+    current: Any = now
+    for part in parts:
+        owners.append(getattr(owners[-1], part))
+        current = getattr(current, part)
+    made: Any = replace(owners.pop(), **{name: getattr(current, name)})
+    for part in reversed(parts):
+        made = replace(owners.pop(), **{part: made})
+    return made, table
 
 
-def _with_row(table: EnergyTable, now: EnergyTable, op: str) -> EnergyTable:
+def _with_row(chip: Chip, table: EnergyTable, now: EnergyTable, op: str) -> Machine:
+    """The recorded machine with one row of the energy table as it is now."""
     if op == "voltage":
-        return replace(table, voltage_mv=now.voltage_mv)
+        return chip, replace(table, voltage_mv=now.voltage_mv)
     rows = {key: row for key, row in table.rows.items() if key != op}
-    return replace(table, rows=rows | ({op: now.rows[op]} if op in now.rows else {}))
+    return chip, replace(table, rows=rows | ({op: now.rows[op]} if op in now.rows else {}))
 
 
 def recorded_chip(inputs: Sections, now: Chip) -> Chip:
     """The chip that a golden was recorded on; fields that are new since are as they are now."""
-    from seneca_sim.chip.load import resolved
-    from seneca_sim.results.compare.inputs import flat_chip
-
     known = flat_chip(resolved(now))
     flat = known | {path: v for path, v in inputs["chip"].items() if path in known}
     return parse_chip(yaml_text({"schema": CHIPS.schema, "name": now.name} | _tree(flat))).chip

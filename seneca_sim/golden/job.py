@@ -68,14 +68,16 @@ class Bench:
             self._built[chip] = self.job.build(chip)
         return self._built[chip]
 
-    def inputs(self) -> dict[str, dict[str, Leaf]]:
-        """What the job is made from, by section."""
-        program, streams = self.built(self.job.chip)
+    def inputs(
+        self, chip: Chip | None = None, table: EnergyTable | None = None
+    ) -> dict[str, dict[str, Leaf]]:
+        """What the job is made from, by section; by default on its own chip and energies."""
+        chip, table = chip or self.job.chip, table or self.job.table
         return {
             "tool": tool(),
             "workload": dict(self.job.workload),
             "settings": {"mode": self.job.mode, **self.job.settings},
-            **machine(self.job.chip, self.job.table, program, streams),
+            **machine(chip, table, *self.built(chip)),
         }
 
     def numbers(

@@ -139,6 +139,19 @@ def test_each_cause_does_what_it_does_alone(
         assert mine == [effect]
 
 
+def test_fields_that_only_go_together_are_named_as_such() -> None:
+    """16 NPEs need lines of 256 bit; wider lines alone change nothing here."""
+    sets = {"core.npes": "16", "core.line_bits": "256 b"}
+    chip = load_chip("seneca-4x4", BASE | sets).chip
+    outcome = checked(replace(JOB, chip=chip))
+    variant = outcome.variants[0]
+    assert sum(c.energy_fj for c in variant.causes) == variant.new.energy_fj - variant.old.energy_fj
+    assert any(
+        text.startswith("chip core.npes 8 -> 16 (+100 %) (not possible alone), and these changes")
+        for text in texts(outcome)
+    )
+
+
 def test_many_fields_at_once_are_told_together() -> None:
     sets = {
         "noc.hop_cycles": "3", "noc.header_flits": "2", "core.group_size": "8",
