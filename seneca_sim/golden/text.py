@@ -16,6 +16,7 @@ from seneca_sim.report.compare import (
     move_lines,
     move_markdown,
 )
+from seneca_sim.report.layout import wrapped
 
 SCHEMA = "seneca-golden-check/1"
 
@@ -52,9 +53,8 @@ def outcome_lines(outcome: Outcome, most: int | None = MOST) -> list[str]:
             for a in variant.allowed[:most]
         ]
     if outcome.exit_code == 1 and outcome.changes:
-        lines.append(f"  inputs that differ: {'; '.join(map(str, outcome.changes[:6]))}")
-    lines += [f"  note: {note}" for note in outcome.notes]
-    return lines
+        lines += wrapped(f"  inputs that differ: {'; '.join(map(str, outcome.changes[:6]))}", 4)
+    return [*lines, *(line for note in outcome.notes for line in wrapped(f"  note: {note}", 4))]
 
 
 def _what(outcome: Outcome) -> str:
@@ -70,7 +70,8 @@ def _what(outcome: Outcome) -> str:
 
 def _variant(variant: VariantOutcome, most: int | None) -> list[str]:
     lines = [f"  {variant.label}: {headline(variant.old, variant.new)}"]
-    lines += [f"    why: {cause_text(c, variant.old, variant.new)}" for c in variant.causes]
+    for cause in variant.causes:
+        lines += wrapped(f"    why: {cause_text(cause, variant.old, variant.new)}", 9)
     return [*lines, *(f"    {line}" for line in move_lines(variant.breaches, most))]
 
 

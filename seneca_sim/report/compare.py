@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any, Final
 
-from seneca_sim.report.layout import NONE, aligned
+from seneca_sim.report.layout import NONE, aligned, wrapped
 from seneca_sim.results.compare import Cause, Change, Move, Numbers
 from seneca_sim.results.compare.comparison import Comparison, Pair
 from seneca_sim.results.compare.inputs import relative
@@ -126,7 +126,8 @@ def _title(comparison: Comparison) -> str:
 
 
 def _pair_lines(pair: Pair, most: int | None) -> list[str]:
-    why = [f"  why: {cause_text(cause, pair.old, pair.new)}" for cause in pair.causes]
+    told = (f"  why: {cause_text(cause, pair.old, pair.new)}" for cause in pair.causes)
+    why = [line for text in told for line in wrapped(text, 7)]
     return [*why, *(f"  {line}" for line in move_lines(pair.moves, most))]
 
 

@@ -46,6 +46,25 @@ def write_small_trace(path: Path, seed: int = 1, density: float = 0.5) -> None:
     write_trace(path, synthesise(shape, densities, tokens=2, seed=seed, variant="natural"))
 
 
+def write_small_model(path: Path, seed: int) -> None:
+    """A checkpoint of random weights."""
+    import torch
+    from safetensors.torch import save_file
+
+    from workloads.models import Rwkv4Shape
+    from workloads.models.layout import expected_shapes
+
+    generator = torch.Generator().manual_seed(seed)
+    shape = Rwkv4Shape(layers=1, width=16, ffn=32, vocab=256)
+    save_file(
+        {
+            name: torch.randn(size, generator=generator) / max(1, size[-1]) ** 0.5
+            for name, size in expected_shapes(shape).items()
+        },
+        path,
+    )
+
+
 RECORD = ("golden", "record", "--trace", "small.trace", "--chip", "chip.yaml", "--energy",
           "energy.yaml", "-o", "goldens/small.json")  # fmt: skip
 

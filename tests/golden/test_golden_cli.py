@@ -8,7 +8,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
-from golden_tools import RECORD, Call, replace_in, write_small_trace
+from golden_tools import RECORD, Call, replace_in, write_small_model, write_small_trace
 
 from seneca_sim.cli.golden_files import expand
 
@@ -45,7 +45,7 @@ def test_a_live_golden_sees_another_trace(call: Call) -> None:
     write_small_trace(Path("small.trace"), seed=2)
     done = call("golden", "check")
     assert done.code == 1
-    assert "; workload trace.natural " in done.out
+    assert "; workload trace.natural " in " ".join(done.out.split())
 
 
 def test_one_percent_of_a_row_fails_the_check_and_is_traced(call: Call) -> None:
@@ -282,3 +282,24 @@ def test_a_damaged_trace_in_a_golden_is_an_error_of_one_line(call: Call) -> None
             open_job(spec, Path())
     with pytest.raises(InputError, match=r"spec\.kind is 'x'; expected traces"):
         open_job({**golden.spec, "kind": "x"}, Path())
+
+
+def test_a_model_is_recorded_and_needed_again_only_if_it_is_live(call: Call) -> None:
+    write_small_model(Path("model.safetensors"), seed=0)
+    text = Path("text.txt")
+    text.write_bytes(bytes(range(40, 60)))
+    record = ("golden", "record", "model.safetensors", "--text", text, "--chip", "seneca-4x4",
+              "--set", "workload.tokens=2", "--set", "workload.context=3", "-o")  # fmt: skip
+    assert call(*record, "goldens/kept.json").code == 0
+    assert call(*record, "goldens/live.json", "--live").code == 0
+    kept, live = (json.loads(Path(f"goldens/{n}.json").read_text()) for n in ("kept", "live"))
+    assert kept["numbers"] == live["numbers"]
+    assert kept["spec"]["from"]["workload"] == "model.safetensors"
+    assert kept["spec"]["sets"] == []
+    assert live["spec"]["workload"] == "../model.safetensors"
+    assert call("golden", "check").out.count("ok ") == 3
+    write_small_model(Path("model.safetensors"), seed=1)
+    done = call("golden", "check")
+    assert done.code == 1
+    assert done.out.startswith("ok      goldens/kept.json")
+    assert "why: workload model " in done.out
