@@ -153,6 +153,8 @@ def _program(spec: Spec) -> Build:
     except (TypeError, ValueError):
         raise InputError("spec.events: expected a list of counts, one a token, per route") from None
     stream = EventStream(counts)
+    if unknown := set(_list(spec, "variants")) - {RUN}:
+        raise InputError(f"no variant '{min(unknown)}'; a program has one, {RUN}")
     if counts.shape[0] != len(program.routes):
         raise InputError(
             f"events of {counts.shape[0]} routes, but the program has {len(program.routes)}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from seneca_sim.chip import Chip
 from seneca_sim.cost.energy import EnergyTable
 from seneca_sim.cost.ops import OPS
-from seneca_sim.engine.activity import POWER_WINDOW_CYCLES, Activity, Mode
+from seneca_sim.engine.activity import Activity, Mode
 from seneca_sim.engine.choose import Engine, simulator
 from seneca_sim.errors import InputError
 from seneca_sim.program import EventStream, Program
@@ -16,7 +16,6 @@ from seneca_sim.results.checks import check_activity
 from seneca_sim.results.compare import Numbers
 from seneca_sim.results.compare.inputs import Leaf, machine, tool
 from seneca_sim.results.compare.numbers import from_terms
-from seneca_sim.results.ids import activity_id
 from seneca_sim.results.terms import terms_of
 from seneca_sim.results.tokens import background_counts
 
@@ -46,7 +45,7 @@ class Job:
 class Bench:
     """Runs a job; what was simulated once is not simulated again to price it anew.
 
-    `known` are activities that there are already, by the id of what was asked (`asked`).
+    `known` are activities of the job's own chip that there are already, by variant.
     """
 
     def __init__(
@@ -55,7 +54,7 @@ class Bench:
         self.job = job
         self._engine = engine
         self._built: dict[Chip, Built] = {}
-        self._activities = dict(known or {})
+        self._activities = {(job.chip, label): one for label, one in (known or {}).items()}
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -92,24 +91,19 @@ class Bench:
         program, streams = self.built(chip)
         if label not in streams:
             raise InputError(f"no variant '{label}'; there are {', '.join(streams)}")
-        activity = self._activity(chip, program, streams[label])
+        activity = self._activity(chip, label)
         totals = activity.item_ops.sum(axis=0).tolist()
         counts = dict(zip(OPS, totals, strict=True)) | background_counts(chip, program, activity)
         return from_terms(activity, terms_of(counts, table, chip))
 
-    def _activity(self, chip: Chip, program: Program, stream: EventStream) -> Activity:
-        key = asked(chip, program, stream, self.job.mode)
-        if key not in self._activities:
-            simulate = simulator(_chosen(self._engine, stream))
-            activity = simulate(chip, program, stream, mode=self.job.mode)
-            check_activity(chip, program, stream, activity)
-            self._activities[key] = activity
-        return self._activities[key]
-
-
-def asked(chip: Chip, program: Program, stream: EventStream, mode: Mode) -> str:
-    """The id of a simulation; a golden does not look at power windows."""
-    return activity_id(chip, program, stream, mode, POWER_WINDOW_CYCLES)
+    def _activity(self, chip: Chip, label: str) -> Activity:
+        if (chip, label) not in self._activities:
+            program, streams = self.built(chip)
+            simulate = simulator(_chosen(self._engine, streams[label]))
+            activity = simulate(chip, program, streams[label], mode=self.job.mode)
+            check_activity(chip, program, streams[label], activity)
+            self._activities[chip, label] = activity
+        return self._activities[chip, label]
 
 
 def _chosen(engine: Engine, stream: EventStream) -> Engine:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from seneca_sim.errors import InputError
-from seneca_sim.golden.job import Bench, Built, Job, asked
+from seneca_sim.golden.job import Bench, Built, Job
 from seneca_sim.program.verify import verify
 
 if TYPE_CHECKING:
@@ -34,10 +34,7 @@ def bench_of(results: Sequence[RunResult]) -> Bench:
         return first.program, streams
 
     job = Job(first.chip, first.table, first.mode, build)
-    known = {
-        asked(first.chip, first.program, result.stream, first.mode): result.activity
-        for result in results
-    }
+    known = {result.label: result.activity for result in results}
     return Bench(job, known=known)
 
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from seneca_sim.errors import InputError
 from seneca_sim.results.compare import Change, Numbers, TermNumbers, causes, moves, term_moves
 from seneca_sim.results.compare.inputs import amount, changes, relative
+from seneca_sim.results.compare.numbers import from_plain, plain
 
 
 def term(count: int, price: int | Fraction) -> TermNumbers:
@@ -152,3 +155,30 @@ def test_causes_add_up_to_what_moved(rows: list[tuple[int, int, int, int]], slow
         own = [c for c in found if c.text.startswith(f"energy row npe.o{n}:")]
         assert [c.energy_fj for c in own] == ([8 * count * (after - before)] if own else [])
         assert bool(own) == (before != after)
+
+
+terms = st.builds(
+    TermNumbers, counts, st.fractions(0, 10**6, max_denominator=10**4), st.integers(0, 10**15)
+)
+paths = st.from_regex(r"[a-z]{2,4}\.[a-z]{2,6}\.[a-z]{2,6}", fullmatch=True)
+
+
+@given(st.dictionaries(paths, terms, max_size=4), st.lists(st.tuples(counts, counts), max_size=3))
+def test_numbers_survive_json(found: dict[str, TermNumbers], tokens: list[tuple[int, int]]) -> None:
+    start, done = (tuple(column) for column in zip(*tokens, strict=True)) if tokens else ((), ())
+    numbers = Numbers(7, start, done, found)
+    assert from_plain(json.loads(json.dumps(plain(numbers))), "x") == numbers
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"cycles": "7"}, {"cycles": True}, {"start": []}, {"terms": None},
+        {"terms": {"a.b": {"count": 1, "energy_fj": 1}}},
+        {"terms": {"a.b": {"count": 1, "fj_per_count": "1/0", "energy_fj": 1}}},
+    ],
+)  # fmt: skip
+def test_damaged_numbers_are_refused(change: dict[str, object]) -> None:
+    good = plain(run(7, a__x=term(1, 1)))
+    with pytest.raises(InputError, match="x: numbers cannot be read"):
+        from_plain(good | change, "x")

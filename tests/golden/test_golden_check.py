@@ -139,6 +139,22 @@ def test_each_cause_does_what_it_does_alone(
         assert mine == [effect]
 
 
+def test_prices_are_checked_without_a_second_simulation(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs: list[str] = []
+
+    def counted(chip: Chip, *arguments: object, **options: object) -> object:
+        runs.append(chip.name)
+        return simulate(chip, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("seneca_sim.golden.job.simulator", lambda engine: counted)
+    rows = with_row("npe.mul", "npe", Fraction(2))
+    assert checked(replace(JOB, table=rows)).exit_code == 1
+    assert len(runs) == 1
+    chip = load_chip("seneca-4x4", BASE | {"noc.hop_cycles": "3"}).chip
+    assert checked(replace(JOB, chip=chip, table=rows)).exit_code == 1
+    assert len(runs) == 1 + 2  # as it is now, and as it was recorded
+
+
 def test_fields_that_only_go_together_are_named_as_such() -> None:
     """16 NPEs need lines of 256 bit; wider lines alone change nothing here."""
     sets = {"core.npes": "16", "core.line_bits": "256 b"}

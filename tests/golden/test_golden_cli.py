@@ -243,6 +243,8 @@ def test_a_program_with_its_events(call: Call) -> None:
                  "seneca-4x4", "--set", "columns=3", "--set", "rows=2")  # fmt: skip
     assert call(*arguments, "-o", SMALL).code == 0
     assert call("golden", "check", SMALL).code == 0
+    done = call(*arguments, "--variant", "dense", "-o", "x.json")
+    assert (done.code, done.err.count("no variant 'dense'; a program has one, run")) == (2, 1)
     Path("e.json").write_text("[[1], [2]]")
     done = call(*arguments, "-o", "x.json")
     assert done.code == 2

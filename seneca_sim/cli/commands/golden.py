@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from seneca_sim.engine.choose import Engine
     from seneca_sim.golden import Golden
 
+_LARGE = 1_000_000  # bytes
 engine_option = click.option(
     "--engine", type=click.Choice(["auto", "reference", "compiled"]), default="auto",
     show_default=True, help="Both engines give the same numbers.",
@@ -226,6 +227,8 @@ def _tell(file: Path, golden: Golden, verb: str, as_json: bool) -> None:
         return
     told = ", ".join(f"{label} {n}" for label, n in numbers.items())
     click.echo(f"{file}: {verb} {told} numbers in {size:,} bytes")
+    if size > _LARGE and verb == "recorded":
+        click.echo("  large: --live keeps a trace by name instead; fewer tokens do, too", err=True)
     for reason in golden.degenerate:
         click.echo(f"  proves little: {reason}", err=verb == "recorded")
 
