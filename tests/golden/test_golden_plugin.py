@@ -53,7 +53,7 @@ def run(repository: pytest.Pytester, *more: str) -> pytest.RunResult:
 
 
 def test_a_golden_file_is_checked_and_updated(repository: pytest.Pytester) -> None:
-    repository.makepyfile(test_energy=FILE_TEST)
+    repository.makepyfile(test_user_energy=FILE_TEST)
     result = run(repository)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*no such file; make it with 'golden record -o *"])
@@ -79,7 +79,7 @@ def test_a_golden_file_is_checked_and_updated(repository: pytest.Pytester) -> No
 
 def test_runs_of_ones_own_are_held(repository: pytest.Pytester) -> None:
     def write(hops: str) -> None:
-        repository.makepyfile(test_own=RESULT_TEST.format(goldens=str(GOLDENS), hops=hops))
+        repository.makepyfile(test_user_own=RESULT_TEST.format(goldens=str(GOLDENS), hops=hops))
 
     write("2")
     result = run(repository)
@@ -104,7 +104,7 @@ def test_runs_of_ones_own_are_held(repository: pytest.Pytester) -> None:
 def test_a_golden_of_a_test_cannot_be_checked_as_a_file(repository: pytest.Pytester) -> None:
     spec = '{"kind": "test", "test": "x"}'
     repository.makepyfile(
-        test_energy=f"""
+        test_user_energy=f"""
         from pathlib import Path
         from dataclasses import replace
         from seneca_sim.golden import read_golden, write_golden
