@@ -28,6 +28,8 @@ COMMANDS = {
     "noc": "Load and latency of the network alone, and where it saturates.",
     "bench": "Time the engines: ratios in one process, and counters without a clock.",
     "trace": "Record, draw or inspect activation traces.",
+    "golden": "Hold the integers of a run still in a committed file, and say what moved them.",
+    "compare": "Compare two runs: what moved, ranked, and why.",
 }
 """Name -> one line; a command's module is imported only when it runs, so that --help is quick."""
 

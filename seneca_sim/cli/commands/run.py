@@ -107,6 +107,11 @@ def command(
     results = simulate_variants(machine, with_dense(source.traces))
     simulated = time.perf_counter()
     resolved = resolved_inputs(machine, settings, source.workload)
+    resolved["asked"] = {
+        "workload": workload or "", "text": str(text or ""), "recipe": str(recipe or ""),
+        "rescaled": rescaled or "", "trace": str(trace or ""), "chip": chip, "energy": energy,
+        "sets": list(sets),
+    }  # fmt: skip
     wall = {"prepare_s": prepared - started, "simulate_s": simulated - prepared}
     _finish(source, bits, results, resolved, wall, out, as_json)
 
