@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from seneca_sim.chip import Chip
     from seneca_sim.chip.load import LoadedChip
     from seneca_sim.cli.settings import Settings
-    from workloads.job.prepare import Prepared
 
 
 @click.command("check")
@@ -100,13 +99,14 @@ def _check_values(
     from seneca_sim.cli.progress import progress
     from workloads.compiler.check import check_values, verdict
     from workloads.job.prepare import prepare
+    from workloads.job.stored import as_stored
 
     with progress("recording") as tell:
         prepared = prepare(inputs, tell)
         shape = next(iter(prepared.traces.values())).shape
         loaded = fitted_chip(inputs.name, shape, loaded, chip, settings)
         program = compile_shape(inputs.name, shape, loaded.chip, settings)
-        model, traces = _as_stored(prepared, inputs, settings.run["weights.bits"])
+        model, traces = as_stored(prepared, inputs, settings.run["weights.bits"])
         weights = {name: tensor.numpy() for name, tensor in model.weights.items()}
         findings = []
         for number, (variant, trace) in enumerate(traces.items()):
@@ -123,31 +123,3 @@ def _check_values(
                 }
             )
     return findings
-
-
-def _as_stored(prepared: Prepared, inputs: Any, bits: str) -> tuple[Any, dict[str, Any]]:
-    """The model with its matrices as the chip stores them, and what that model does."""
-    if bits == "bf16":  # values are checked at fp32, where nothing is rounded
-        return prepared.model, prepared.traces
-    import torch
-
-    from seneca_sim.functional.quantise import quantise
-    from workloads.compiler.precision import precision
-    from workloads.models import Rwkv4
-    from workloads.traces.record import record
-
-    width = precision(bits).bits
-    weights = {
-        name: torch.from_numpy(quantise(tensor.numpy(), width).dequantised())
-        if tensor.dim() == 2 and name != "emb.weight"
-        else tensor
-        for name, tensor in prepared.model.weights.items()
-    }
-    model = Rwkv4(prepared.model.shape, weights)
-    traces = {
-        variant: record(
-            model, list(inputs.window), inputs.context, trace.thresholds or None, variant
-        )
-        for variant, trace in prepared.traces.items()
-    }
-    return model, traces

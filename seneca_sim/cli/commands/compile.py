@@ -94,14 +94,14 @@ class _Source:
 def _source(
     workload: str | None, trace: Path | None, variant: str, inputs: Callable[[], Inputs]
 ) -> _Source:
-    from workloads.job.drawn import is_shape
+    from workloads.zoo import is_shape
 
     if trace is not None:
         from workloads.traces import read_trace
 
         found = read_trace(trace)
         return _Source(found.model[:16], dict(found.shape), trace=found)
-    if is_shape(workload):
+    if workload is not None and is_shape(workload):
         from workloads import zoo
         from workloads.traces import trace_shape
 
