@@ -83,9 +83,10 @@ def build(
     log_rows = max(4096, 2 * int(x[at.X_LOG_MARGIN])) if log_packets else 0
     z = wide(at.STATE)
     z[at.Z_HOST_DIRTY] = 1
-    z[at.Z_NODE] = z[at.Z_PACKET] = at.NONE
+    z[at.Z_NODE] = z[at.Z_PACKET] = z[at.Z_TASK] = at.NONE
     machine = Machine(
         nodes=narrow(fixed * at.NODE),
+        tasks=narrow(0),
         arrivals=wide(0),
         ports=_copy(network.ports),
         traffic=wide(len(network.ports) * at.TRAFFIC),
@@ -112,7 +113,7 @@ def build(
         items=wide((len(program.consumers) + stages + 1) * at.ITEM_SIZE),
         tokens=wide(tokens * row),
         windows=wide(16 * row),
-        wheel=narrow(at.WHEEL, at.NONE),
+        wheel=narrow(at.WHEEL * at.LISTS, at.NONE),
         occupied=wide(at.WHEEL // at.CHUNK),
         heap=wide(0),
         credits_in=narrow(ways.windowed * tokens),
@@ -125,6 +126,7 @@ def build(
         x=x,
         z=z,
     )
+    machine = more_tasks(machine, 4 * int(x[at.X_TASK_MARGIN]))
     machine = more_nodes(machine, 4 * int(x[at.X_NODE_MARGIN]))
     return more_packets(machine, 4 * int(x[at.X_PACKET_MARGIN]))
 
@@ -140,6 +142,13 @@ def more_nodes(machine: Machine, count: int) -> Machine:
         heap=_extended(machine.heap, 2 * (total + 1)),
         arrivals=_extended(machine.arrivals, logged),
     )
+
+
+def more_tasks(machine: Machine, count: int) -> Machine:
+    """Add so many free tasks."""
+    tasks = _longer(machine.tasks, count, at.TASK_SIZE, machine.z, at.Z_TASK)
+    machine.z[at.Z_TASKS] += count
+    return machine._replace(tasks=tasks)
 
 
 def more_packets(machine: Machine, count: int) -> Machine:
@@ -305,8 +314,8 @@ def _constants(chip: Chip, program: Program, network: Network, ways: Ways, tasks
         at.X_SERIALS: 0, at.X_SERIALS_BETWEEN: noc.packet_flits + 1,
         # What a cycle may need at most: a copy for each link, tasks, jobs and packets of each
         # core, a fetch for each channel.
-        at.X_NODE_MARGIN: len(network.links) + channel_count(chip) + at.SPARE
-        + chip.cores * (6 + min(core.task_fifo, noc.packet_events)),
+        at.X_NODE_MARGIN: len(network.links) + channel_count(chip) + at.SPARE + 6 * chip.cores,
+        at.X_TASK_MARGIN: at.SPARE + chip.cores * (2 + min(core.task_fifo, noc.packet_events)),
         at.X_PACKET_MARGIN: 2 * chip.cores + at.SPARE, at.X_LOG_MARGIN: chip.cores + at.SPARE,
     }  # fmt: skip
     for index, value in values.items():

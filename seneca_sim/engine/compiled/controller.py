@@ -23,6 +23,7 @@ from seneca_sim.engine.compiled.parts import (
     end,
     enter,
     give_node,
+    new_task,
     room_is_back,
     schedule,
     take_node,
@@ -43,7 +44,7 @@ def work(m: Machine, core: int, item: int, token: int, instructions: int, booked
     m.cores[core + at.C_STATE] = at.WORKING
     book(m, item, token * m.x[at.X_ROW], at.INSTRUCTIONS, instructions)
     begin(m, core)
-    schedule(m, m.z[at.Z_NOW] + spent, m.cores[core + at.C_NODE])
+    schedule(m, m.z[at.Z_NOW] + spent, m.cores[core + at.C_NODE], at.CONTROLLERS)
     return True
 
 
@@ -191,7 +192,7 @@ def send(m: Machine, core: int, head: int) -> None:
     else:
         m.cores[core + at.C_OUT_HEAD] = m.nodes[head + at.NEXT]
     flits = m.packets[packet + at.K_FLITS]
-    m.nodes[node + at.PACKET], m.nodes[node + at.FLITS] = packet, flits
+    m.nodes[node + at.PACKET] = packet
     m.nodes[node + at.POSITION] = m.packets[packet + at.K_ROOT]
     used = m.cores[core + at.C_OUT_USED] + flits
     m.cores[core + at.C_OUT_USED] = used
@@ -278,11 +279,11 @@ def push_next(m: Machine, core: int, step: int) -> None:
 @inlined
 def push_task(m: Machine, core: int, item: int, group: int, stage: int, fetch: int) -> None:
     """S9: a task into the FIFO, its fetch to the SMPU."""
-    task, nodes = take_node(m), m.nodes
-    nodes[task + at.ITEM], nodes[task + at.TOKEN] = item, m.cores[core + at.C_TOKEN]
-    nodes[task + at.GROUP], nodes[task + at.STAGE] = group, stage
-    nodes[task + at.FETCH], nodes[task + at.READY] = fetch, fetch == 0
-    append(m, m.cores, core + at.N_HEAD, task)
+    task, tasks = new_task(m), m.tasks
+    tasks[task + at.Q_ITEM], tasks[task + at.Q_TOKEN] = item, m.cores[core + at.C_TOKEN]
+    tasks[task + at.Q_GROUP], tasks[task + at.Q_STAGE] = group, stage
+    tasks[task + at.Q_FETCH], tasks[task + at.Q_READY] = fetch, fetch == 0
+    append(tasks, m.cores, core + at.N_HEAD, task)
     waiting = m.cores[core + at.N_WAITING] + 1
     m.cores[core + at.N_WAITING] = waiting
     if waiting > m.cores[core + at.N_PEAK]:
@@ -300,10 +301,11 @@ def release(m: Machine, core: int) -> None:
     """S8: the controller is done with a packet, and its room in the input queue is given back."""
     node = m.cores[core + at.C_IN_HEAD]
     m.cores[core + at.C_IN_HEAD] = m.nodes[node + at.NEXT]
-    room_is_back(m, m.cores[core + at.C_LOCAL_PORT], m.nodes[node + at.FLITS])
+    packet = m.nodes[node + at.PACKET]
+    room_is_back(m, m.cores[core + at.C_LOCAL_PORT], m.packets[packet + at.K_FLITS])
     arrived = started = 0
     if m.x[at.X_LOG]:
         arrived = m.arrivals[node // at.NODE]
         started = m.clocks[core // at.CORE_PER_CLOCKS + at.L_STARTED]
-    finish(m, m.nodes[node + at.PACKET], m.cores[core + at.C_NUMBER], arrived, started)
+    finish(m, packet, m.cores[core + at.C_NUMBER], arrived, started)
     give_node(m, node)

@@ -82,6 +82,5 @@ def put(m: Machine, number: int, token: int, sequence: int, copy: int, flits: in
     m.z[at.Z_HOST_USED] += flits
     node = take_node(m)
     m.nodes[node + at.PACKET] = packet
-    m.nodes[node + at.FLITS] = flits
     m.nodes[node + at.POSITION] = m.packets[packet + at.K_ROOT]
     enter(m, m.x[at.X_HOST_BUFFER], node)

@@ -13,24 +13,31 @@ LARGEST = 2**31 - 1
 LINE_BYTES = 64
 
 # -- Nodes: what stands in a list of the wheel, of a queue or of a free list.
-NODE = 8
+NODE = 4
 NEXT = 0
-# … a packet on a link or in a buffer (`PORT`: the link, or FETCHED - core for a fetch;
-# `LEAVES`: the link is free in the same cycle)
-PACKET, FLITS, POSITION, PORT, LEAVES = 1, 2, 3, 4, 5
+# … a packet on a link or in a buffer. `PORT`: the link, for a fetch FETCHED - core; LEAVING is
+# added where the link is free in the same cycle.
+PACKET, POSITION, PORT = 1, 2, 3
 FETCHED = -1
-# … a task (`NEXT_FETCH` links it in the SMPU, then in the channel)
-NEXT_FETCH, ITEM, TOKEN, GROUP, STAGE, FETCH, READY = 1, 2, 3, 4, 5, 6, 7
+LEAVING = 1
+# … a stage that the event generator must send
+STAGE, TOKEN = 1, 2
+
+# -- Tasks (`NEXT_FETCH` links one in the SMPU, then in the channel).
+TASK_SIZE = 8
+NEXT_FETCH, Q_ITEM, Q_TOKEN, Q_GROUP, Q_STAGE, Q_FETCH, Q_READY = 1, 2, 3, 4, 5, 6, 7
 
 # -- Router outputs, six for each node, and the room behind their links.
 DIRECTIONS = 6
 PORT_SIZE = 16
 (
-    P_REQUESTS, P_POINTER, P_BUSY, P_FLAG, P_FROM, P_ROOM, P_LEAST, P_BLOCKED, P_KIND, P_SINK,
-    P_BUFFERS, P_OWN_BIT, P_SLOT, P_RING, P_BETWEEN, P_WHOLE,
+    P_REQUESTS, P_POINTER, P_BUSY, P_FLAG, P_FROM, P_ROOM, P_LEAST, P_BLOCKED, P_SINK, P_SIDE,
+    P_SLOT, P_RING, P_BETWEEN, P_FLITS, P_PACKETS, P_BUSY_CYCLES,
 ) = range(16)  # fmt: skip
-TO_ROUTER, TO_CORE, TO_HOST = range(3)
+TO_CORE, TO_HOST = 4, 5  # P_SIDE; below that, to a router
 PORT_PER_NODE = PORT_SIZE // NODE  # the handle of a port, divided by this, is its own node
+# … what their narrow counters have run over into
+CARRY = 2**30
 TRAFFIC = 4
 T_FLITS, T_PACKETS, T_BUSY, T_BLOCKED = range(4)
 PORT_PER_TRAFFIC = PORT_SIZE // TRAFFIC
@@ -96,9 +103,10 @@ W_ENDS, W_DUE, W_START, W_DONE = range(4)
     INSTRUCTIONS, MEMORY, EVENTS, WRITES, READS, FLIT_HOPS, BOUNDARY_BITS, FETCHED_BITS,
 ) = range(8)  # fmt: skip
 SIMPLE = 8
+"""Behind these, a token or window has (tasks, their events) for each kind of task."""
 ITEM_SIZE = 16
-I_IN, I_OUT, I_CYCLES, I_TASKS, I_GROUPED = range(8, 13)
-"""Behind SIMPLE, a token or window has (tasks, their events) for each kind of task."""
+I_IN, I_CYCLES, I_TASKS, I_GROUPED, I_SIMPLE = range(5)
+I_OUT = I_SIMPLE + SIMPLE
 
 # -- Constants of a run. X_HOP and X_SERIALS have one more for links between reticles.
 (
@@ -108,22 +116,28 @@ I_IN, I_OUT, I_CYCLES, I_TASKS, I_GROUPED = range(8, 13)
     X_UNICAST, X_ROTATE, X_UNSAFE, X_GENERATION, X_ANSWERS, X_PREFETCH, X_CHANNEL_BITS, X_LATENCY,
     X_HOST_ROUTES, X_HOST_BUFFER, X_NODE_MARGIN, X_PACKET_MARGIN, X_LOG_MARGIN, X_LOG, X_PROGRESS,
     X_SLOTS, X_DEPTH, X_WINDOW_END, X_FLIT_BITS, X_HOP, X_HOP_BETWEEN, X_SERIALS,
-    X_SERIALS_BETWEEN,
-) = range(47)  # fmt: skip
+    X_SERIALS_BETWEEN, X_TASK_MARGIN,
+) = range(48)  # fmt: skip
 CONSTANTS = 48
 
 # -- The loop's own state between two calls.
 (
     Z_NOW, Z_RESUME, Z_NODE, Z_NODES, Z_PACKET, Z_PACKETS, Z_HEAP, Z_DONE, Z_DELIVERIES, Z_WAKEUPS,
     Z_LOG, Z_TOKEN, Z_ROUTE, Z_SEQUENCE, Z_COPY, Z_HOST_USED, Z_HOST_PEAK, Z_HOST_DIRTY, Z_DIRTY,
-    Z_ASKING, Z_ITEM, Z_SEEN, Z_CALLING, Z_TOLD, Z_TURNS,
-) = range(25)  # fmt: skip
+    Z_ASKING, Z_ITEM, Z_SEEN, Z_CALLING, Z_TOLD, Z_TURNS, Z_TASK, Z_TASKS,
+) = range(27)  # fmt: skip
 STATE = 32
 
 # -- Why the loop has returned.
-FINISHED, MORE_NODES, MORE_PACKETS, MORE_WINDOWS, LOG_FULL, TOKEN_DONE, WINDOW_BROKEN = range(7)
+(
+    FINISHED, MORE_NODES, MORE_PACKETS, MORE_TASKS, MORE_WINDOWS, LOG_FULL, TOKEN_DONE,
+    WINDOW_BROKEN,
+) = range(8)  # fmt: skip
 
 WHEEL = 4096
+LISTS = 4
+LINKS, ROUTERS, CONTROLLERS, OTHERS = range(LISTS)
+"""Lists of a slot: links that are free, packets at routers, controllers, all else."""
 CHUNK = 32  # slots of the wheel for each word of `occupied`
 SPARE = 8
 WORD_BITS = 16

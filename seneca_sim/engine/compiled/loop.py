@@ -73,6 +73,8 @@ def wanted(m: Machine, windows: int, log: int) -> int:
         return at.MORE_NODES
     if m.z[at.Z_PACKETS] < m.x[at.X_PACKET_MARGIN]:
         return at.MORE_PACKETS
+    if m.z[at.Z_TASKS] < m.x[at.X_TASK_MARGIN]:
+        return at.MORE_TASKS
     if m.x[at.X_LOG] and m.z[at.Z_LOG] + m.x[at.X_LOG_MARGIN] > log // at.LOG_FIELDS:
         return at.LOG_FULL
     if now >= m.x[at.X_WINDOW_END]:
@@ -84,65 +86,95 @@ def wanted(m: Machine, windows: int, log: int) -> int:
 
 @inlined
 def arrivals(m: Machine) -> None:
-    """ARRIVE: everything that rings in this cycle. Which node rings says what it is."""
+    """ARRIVE: everything that rings in this cycle, one kind after another."""
+    controllers = m.x[at.X_PORTS] * at.NODE
+    node = ring(m, at.LINKS)
+    while node != at.NONE:
+        after = m.nodes[node + at.NEXT]
+        m.z[at.Z_WAKEUPS] += 1
+        copy_left(m, node * at.PORT_PER_NODE)
+        node = after
+    node = ring(m, at.ROUTERS)
+    while node != at.NONE:
+        after = m.nodes[node + at.NEXT]
+        m.z[at.Z_WAKEUPS] += 1
+        arrive(m, node)
+        node = after
+    node = ring(m, at.CONTROLLERS)
+    while node != at.NONE:
+        after = m.nodes[node + at.NEXT]
+        m.z[at.Z_WAKEUPS] += 1
+        advance(m, (node - controllers) * (at.CORE // at.NODE))
+        node = after
+    node = ring(m, at.OTHERS)
+    while node != at.NONE:
+        after = m.nodes[node + at.NEXT]
+        wake(m, node)
+        node = after
+    while m.z[at.Z_HEAP] and m.heap[0] == m.z[at.Z_NOW]:
+        wake(m, pop_far(m.heap, m.z))
+
+
+@inlined
+def wake(m: Machine, node: int) -> None:
+    """An event of any kind; which node rings says what it is."""
+    m.z[at.Z_WAKEUPS] += 1
+    per_core = at.CORE // at.NODE
     controllers = m.x[at.X_PORTS] * at.NODE
     npes = controllers + m.x[at.X_CORES] * at.NODE
     generators = npes + m.x[at.X_CORES] * at.NODE
     memories = generators + m.x[at.X_CORES] * at.NODE
     records = memories + m.x[at.X_CHANNELS] * at.NODE
-    per_core = at.CORE // at.NODE
-    node = ring(m)
-    while True:
-        if node == at.NONE:
-            if m.z[at.Z_HEAP] == 0 or m.heap[0] != m.z[at.Z_NOW]:
-                break
-            node = pop_far(m.heap, m.z)
-            after = at.NONE
+    if node >= records:
+        if m.nodes[node + at.PORT] < 0:
+            weights_there(m, node)
         else:
-            after = m.nodes[node + at.NEXT]
-        m.z[at.Z_WAKEUPS] += 1
-        if node >= records:
             arrive(m, node)
-        elif node < controllers:
-            copy_left(m, node * at.PORT_PER_NODE)
-        elif node < npes:
-            advance(m, (node - controllers) * per_core)
-        elif node < generators:
-            end_of_task(m, (node - npes) * per_core)
-        elif node < memories:
-            end_of_capture(m, (node - generators) * per_core)
-        else:
-            m.channels[node - memories + at.H_BUSY] = 0
-            call_channel(m, node - memories)
-        node = after
+    elif node < controllers:
+        copy_left(m, node * at.PORT_PER_NODE)
+    elif node < npes:
+        advance(m, (node - controllers) * per_core)
+    elif node < generators:
+        end_of_task(m, (node - npes) * per_core)
+    elif node < memories:
+        end_of_capture(m, (node - generators) * per_core)
+    else:
+        channel = (node - memories) // at.NODE * at.CHANNEL
+        m.channels[channel + at.H_BUSY] = 0
+        call_channel(m, channel)
+
+
+@inlined
+def weights_there(m: Machine, node: int) -> None:
+    """S18: the weights of a task are in the core."""
+    core = at.FETCHED - m.nodes[node + at.PORT]
+    m.tasks[m.nodes[node + at.PACKET] + at.Q_READY] = 1
+    give_node(m, node)
+    if m.cores[core + at.N_STATE] == at.IDLE:
+        touch(m, core, at.NPES)
 
 
 @inlined
 def arrive(m: Machine, node: int) -> None:
-    """A packet is at the far end of a link: a router, a core, the host; or a fetch is there."""
+    """A packet is at the far end of a link: a router, a core, the host."""
     port = m.nodes[node + at.PORT]
-    if port < 0:
-        core = at.FETCHED - port
-        m.nodes[m.nodes[node + at.PACKET] + at.READY] = 1
-        give_node(m, node)
-        if m.cores[core + at.N_STATE] == at.IDLE:
-            touch(m, core, at.NPES)
-        return
-    if m.nodes[node + at.LEAVES]:
+    if port & at.LEAVING:
+        port -= at.LEAVING
         copy_left(m, port)
-    kind = m.ports[port + at.P_KIND]
-    if kind == at.TO_ROUTER:
+    side = m.ports[port + at.P_SIDE]
+    if side < at.TO_CORE:
         enter(m, m.ports[port + at.P_SINK], node)
-    elif kind == at.TO_CORE:
+    elif side == at.TO_CORE:
         core = m.ports[port + at.P_SINK]
         if m.x[at.X_LOG]:
             m.arrivals[node // at.NODE] = m.z[at.Z_NOW]
-        append(m, m.cores, core + at.C_IN_HEAD, node)
+        append(m.nodes, m.cores, core + at.C_IN_HEAD, node)
         if m.cores[core + at.C_STATE] == at.IDLE:
             touch(m, core, at.CONTROLLER)
     else:
-        room_is_back(m, port, m.nodes[node + at.FLITS])
-        answer(m, m.nodes[node + at.PACKET])
+        packet = m.nodes[node + at.PACKET]
+        room_is_back(m, port, m.packets[packet + at.K_FLITS])
+        answer(m, packet)
         give_node(m, node)
 
 
@@ -184,6 +216,6 @@ def arbitrate(m: Machine) -> None:
     for i in range(m.z[at.Z_CALLING]):
         channel = m.calling[i]
         m.channels[channel + at.H_FLAG] = 0
-        fetch(m, channel, memories + channel)
+        fetch(m, channel, memories + channel // at.CHANNEL * at.NODE)
     m.z[at.Z_TURNS] += m.z[at.Z_CALLING]
     m.z[at.Z_CALLING] = 0

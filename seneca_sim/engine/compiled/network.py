@@ -53,8 +53,7 @@ class Network:
         )
 
     def _fill(self, ports: Ints, buffers: Ints, node: Ints) -> None:
-        ports[:, :, at.P_BUFFERS] = (node * at.DIRECTIONS * at.BUFFER)[:, None]
-        ports[:, :, at.P_OWN_BIT] = 1 << np.arange(at.DIRECTIONS)
+        ports[:, :, at.P_SIDE] = np.arange(at.DIRECTIONS)
         ports[:, :, at.P_RING] = at.NONE
         buffers[:, :, at.B_HEAD] = buffers[:, :, at.B_TAIL] = at.NONE
         buffers[:, :, at.B_PORTS] = (node * at.DIRECTIONS * at.PORT_SIZE)[:, None]
@@ -77,10 +76,9 @@ class Network:
         target, side = y * chip.columns + x, OPPOSITE[port]
         exists[node, port] = True
         between = self._tiles(self.x[node], self.y[node]) != self._tiles(x, y)
-        ports[node, port, at.P_KIND] = at.TO_ROUTER
         ports[node, port, at.P_SINK] = (target * at.DIRECTIONS + side) * at.BUFFER
         ports[node, port, at.P_ROOM] = noc.buffer_flits
-        ports[node, port, at.P_BETWEEN] = ports[node, port, at.P_WHOLE] = between
+        ports[node, port, at.P_BETWEEN] = between
         buffers[target, side, at.B_UPSTREAM] = (node * at.DIRECTIONS + port) * at.PORT_SIZE
         if noc.topology == "torus":
             ports[node, port, at.P_SLOT], ports[node, port, at.P_RING] = noc.packet_flits, side
@@ -96,10 +94,9 @@ class Network:
     def _to_ends(self, ports: Ints, exists: Flags, node: Ints) -> None:
         chip = self.chip
         exists[:, LOCAL] = exists[chip.host_node, HOST] = True
-        ports[:, LOCAL:, at.P_WHOLE] = 1
-        ports[:, LOCAL, at.P_KIND], ports[:, LOCAL, at.P_SINK] = at.TO_CORE, node * at.CORE
+        ports[:, LOCAL, at.P_SINK] = node * at.CORE
         ports[:, LOCAL, at.P_ROOM] = chip.core.input_queue_flits
-        ports[:, HOST, at.P_KIND], ports[:, HOST, at.P_ROOM] = at.TO_HOST, chip.host.queue_flits
+        ports[:, HOST, at.P_ROOM] = chip.host.queue_flits
 
 
 @lru_cache(maxsize=8)

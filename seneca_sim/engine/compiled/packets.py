@@ -101,11 +101,11 @@ def finish(m: Machine, packet: int, target: int, arrived: int, started: int) -> 
     if m.packets[packet + at.K_LEFT] == 0:
         item = m.packets[packet + at.K_ITEM]
         row = m.packets[packet + at.K_TOKEN] * m.x[at.X_ROW]
-        m.items[item + at.FLIT_HOPS] += m.packets[packet + at.K_HOPS]
+        m.items[item + at.I_SIMPLE + at.FLIT_HOPS] += m.packets[packet + at.K_HOPS]
         m.tokens[row + at.FLIT_HOPS] += m.packets[packet + at.K_HOPS]
         if m.packets[packet + at.K_BETWEEN]:
             bits = m.packets[packet + at.K_BETWEEN] * m.x[at.X_FLIT_BITS]
-            m.items[item + at.BOUNDARY_BITS] += bits
+            m.items[item + at.I_SIMPLE + at.BOUNDARY_BITS] += bits
             m.tokens[row + at.BOUNDARY_BITS] += bits
         m.packets[packet] = m.z[at.Z_PACKET]
         m.z[at.Z_PACKET] = packet

@@ -31,13 +31,30 @@ def give_node(m: Machine, node: int) -> None:
 
 
 @inlined
-def schedule(m: Machine, time: int, node: int) -> None:
+def new_task(m: Machine) -> int:
+    """A record off the free list."""
+    task: int = m.z[at.Z_TASK]
+    m.z[at.Z_TASK] = m.tasks[task]
+    m.z[at.Z_TASKS] -= 1
+    return task
+
+
+@inlined
+def give_task(m: Machine, task: int) -> None:
+    """A record back to the free list."""
+    m.tasks[task] = m.z[at.Z_TASK]
+    m.z[at.Z_TASK] = task
+    m.z[at.Z_TASKS] += 1
+
+
+@inlined
+def schedule(m: Machine, time: int, node: int, kind: int) -> None:
     """Let a node ring in ARRIVE of a later cycle: near ones in the wheel, far ones in the heap."""
     if time - m.z[at.Z_NOW] < at.WHEEL:
         slot = time & (at.WHEEL - 1)
-        first = m.wheel[slot]
+        first = m.wheel[slot * at.LISTS + kind]
         m.nodes[node + at.NEXT] = first
-        m.wheel[slot] = node
+        m.wheel[slot * at.LISTS + kind] = node
         if first == at.NONE:
             m.occupied[slot // at.CHUNK] |= 1 << slot % at.CHUNK
     else:
@@ -45,23 +62,22 @@ def schedule(m: Machine, time: int, node: int) -> None:
 
 
 @inlined
-def ring(m: Machine) -> int:
-    """Empty the wheel's slot of this cycle; the first of its nodes, or NONE."""
-    slot = m.z[at.Z_NOW] & (at.WHEEL - 1)
-    node: int = m.wheel[slot]
-    if node != at.NONE:
-        m.wheel[slot] = at.NONE
-        m.occupied[slot // at.CHUNK] &= ~(1 << slot % at.CHUNK)
+def ring(m: Machine, kind: int) -> int:
+    """Empty a list of this cycle's slot; the first of its nodes, or NONE."""
+    place = (m.z[at.Z_NOW] & (at.WHEEL - 1)) * at.LISTS + kind
+    node: int = m.wheel[place]
+    m.wheel[place] = at.NONE
     return node
 
 
 @inlined
 def next_cycle(m: Machine) -> int:
-    """The cycle of the next event, or NONE if there is none; this cycle's slot is empty."""
+    """The cycle of the next event, or NONE if there is none; this cycle is over."""
     now = m.z[at.Z_NOW]
     far = m.heap[0] if m.z[at.Z_HEAP] else at.NONE
     slot = now & (at.WHEEL - 1)
     chunk = slot // at.CHUNK
+    m.occupied[chunk] &= ~(1 << slot % at.CHUNK)
     ahead = m.occupied[chunk] >> slot % at.CHUNK
     time = at.NONE
     if ahead:
@@ -120,14 +136,14 @@ def pop_far(heap: Ints, z: Ints) -> int:
 
 
 @inlined
-def append(m: Machine, owner: Narrow, head: int, node: int) -> bool:
+def append(records: Narrow, owner: Narrow, head: int, node: int) -> bool:
     """Put a node at the end of a list, whose head and tail are fields; tell if it was empty."""
-    m.nodes[node + at.NEXT] = at.NONE
+    records[node + at.NEXT] = at.NONE
     empty: bool = owner[head] == at.NONE
     if empty:
         owner[head] = node
     else:
-        m.nodes[owner[head + 1] + at.NEXT] = node
+        records[owner[head + 1] + at.NEXT] = node
     owner[head + 1] = node
     return empty
 
@@ -167,7 +183,7 @@ def ask(m: Machine, buffer: int) -> None:
 @inlined
 def enter(m: Machine, buffer: int, node: int) -> None:
     """S5: a packet is in a buffer; if it is alone it asks at once."""
-    if append(m, m.buffers, buffer + at.B_HEAD, node):
+    if append(m.nodes, m.buffers, buffer + at.B_HEAD, node):
         ask(m, buffer)
 
 
@@ -199,7 +215,7 @@ def end(m: Machine, core: int) -> None:
 @inlined
 def book(m: Machine, item: int, token: int, field: int, amount: int) -> None:
     """S16: count actions under an item, a token (by its row) and the present window."""
-    m.items[item + field] += amount
+    m.items[item + at.I_SIMPLE + field] += amount
     m.tokens[token + field] += amount
     m.windows[m.x[at.X_WINDOW] + field] += amount
 

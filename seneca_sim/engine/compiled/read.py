@@ -28,7 +28,7 @@ def activity_of(
     items = machine.items.reshape(-1, at.ITEM_SIZE)
     cores = machine.cores.reshape(-1, at.CORE).T.astype(np.int64)
     clocks = machine.clocks.reshape(-1, at.CLOCKS).T.copy()
-    traffic = machine.traffic.reshape(-1, at.TRAFFIC)[prepared.network.links].T.copy()
+    traffic = _traffic(machine)[prepared.network.links].T.copy()
     least = machine.ports.reshape(chip.cores, at.DIRECTIONS, -1)[:, LOCAL, at.P_LEAST]
     channels = machine.channels.reshape(-1, at.CHANNEL)[: channel_count(chip)].T.copy()
     answers = machine.answers.reshape(-1, at.ANSWER).T.copy()
@@ -71,6 +71,16 @@ def activity_of(
     )
 
 
+def _traffic(machine: Machine) -> Ints:
+    """Wide counters of links and what has not yet been carried into them."""
+    traffic = machine.traffic.reshape(-1, at.TRAFFIC).copy()
+    narrow = machine.ports.reshape(-1, at.PORT_SIZE)
+    traffic[:, at.T_FLITS] += narrow[:, at.P_FLITS]
+    traffic[:, at.T_PACKETS] += narrow[:, at.P_PACKETS]
+    traffic[:, at.T_BUSY] += narrow[:, at.P_BUSY_CYCLES]
+    return traffic
+
+
 def _windows(machine: Machine, cycles: int, window_cycles: int) -> Ints:
     """As many windows as the run lasts, and one more if something starts at its very end."""
     table = machine.windows.reshape(-1, int(machine.x[at.X_ROW]))
@@ -101,7 +111,7 @@ def _simple(chip: Chip, table: Ints) -> Ints:
 
 
 def _item_ops(chip: Chip, tasks: Tasks, items: Ints) -> Ints:
-    ops = _simple(chip, items)
+    ops = _simple(chip, items[:, at.I_SIMPLE :])
     fixed, per_event = tasks.consumer_counts()
     ops[:-1] += items[:-1, at.I_TASKS, None] * fixed
     ops[:-1] += items[:-1, at.I_GROUPED, None] * per_event

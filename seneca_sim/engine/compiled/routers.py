@@ -19,6 +19,13 @@ from seneca_sim.engine.compiled.pointers import lowest
 
 
 @inlined
+def buffer_of(port: int, index: int) -> int:
+    """An input of the router to which an output belongs."""
+    node = port // (at.DIRECTIONS * at.PORT_SIZE)
+    return (node * at.DIRECTIONS + index) * at.BUFFER
+
+
+@inlined
 def choose(m: Machine, port: int) -> int:
     """S6, S19: the input that may send now, or NONE if there is no room for the one in turn."""
     pointer, requests = m.ports[port + at.P_POINTER], m.ports[port + at.P_REQUESTS]
@@ -30,8 +37,8 @@ def choose(m: Machine, port: int) -> int:
         if index >= 6:
             index -= 6
         if slot == 0:
-            buffer = m.ports[port + at.P_BUFFERS] + index * at.BUFFER
-            if m.nodes[m.buffers[buffer + at.B_HEAD] + at.FLITS] <= room:
+            packet = m.nodes[m.buffers[buffer_of(port, index) + at.B_HEAD] + at.PACKET]
+            if m.packets[packet + at.K_FLITS] <= room:
                 found = index
             break
         if slot * (1 if index == m.ports[port + at.P_RING] else 2) <= room:
@@ -46,14 +53,14 @@ def grant(m: Machine, port: int, index: int) -> None:
     """S5: reserve the room behind the link and send the head of an input."""
     now = m.z[at.Z_NOW]
     ports, nodes = m.ports, m.nodes
-    traffic = port // at.PORT_PER_TRAFFIC
     if ports[port + at.P_BLOCKED]:
         ports[port + at.P_BLOCKED] = 0
-        m.traffic[traffic + at.T_BLOCKED] += now - m.since[port // at.PORT_SIZE]
-    buffer = ports[port + at.P_BUFFERS] + index * at.BUFFER
+        m.traffic[port // at.PORT_PER_TRAFFIC + at.T_BLOCKED] += now - m.since[port // at.PORT_SIZE]
+    buffer = buffer_of(port, index)
     head = m.buffers[buffer + at.B_HEAD]
-    flits, packet = nodes[head + at.FLITS], nodes[head + at.PACKET]
-    between = ports[port + at.P_BETWEEN]
+    packet, position = nodes[head + at.PACKET], nodes[head + at.POSITION]
+    flits = m.packets[packet + at.K_FLITS]
+    between, side = ports[port + at.P_BETWEEN], ports[port + at.P_SIDE]
     serial = m.serials[m.x[at.X_SERIALS + between] + flits]
     ports[port + at.P_REQUESTS] &= ~(1 << index)
     ports[port + at.P_FROM] = buffer
@@ -65,9 +72,11 @@ def grant(m: Machine, port: int, index: int) -> None:
     ports[port + at.P_ROOM] = room
     if room < ports[port + at.P_LEAST]:
         ports[port + at.P_LEAST] = room
-    m.traffic[traffic + at.T_FLITS] += flits
-    m.traffic[traffic + at.T_PACKETS] += 1
-    m.traffic[traffic + at.T_BUSY] += serial
+    ports[port + at.P_FLITS] += flits
+    ports[port + at.P_PACKETS] += 1
+    ports[port + at.P_BUSY_CYCLES] += serial
+    if ports[port + at.P_FLITS] > at.CARRY or ports[port + at.P_BUSY_CYCLES] > at.CARRY:
+        carry(m, port)
     m.packets[packet + at.K_HOPS] += flits
     m.windows[m.x[at.X_WINDOW] + at.FLIT_HOPS] += flits
     if between:
@@ -75,18 +84,32 @@ def grant(m: Machine, port: int, index: int) -> None:
         m.windows[m.x[at.X_WINDOW] + at.BOUNDARY_BITS] += flits * m.x[at.X_FLIT_BITS]
     node = take_node(m)
     nodes[node + at.PACKET] = packet
-    nodes[node + at.FLITS] = flits
-    nodes[node + at.PORT] = port
-    position = nodes[head + at.POSITION]
-    if ports[port + at.P_KIND] == at.TO_ROUTER:
+    after = m.x[at.X_HOP + between]
+    kind = at.ROUTERS
+    if side < at.TO_CORE:
         place = m.places[position]
-        position = (place >> 6) + BITS[place & (ports[port + at.P_OWN_BIT] - 1)]
+        position = (place >> 6) + BITS[place & ((1 << side) - 1)]
+        after += (serial - 1) * between
+    else:
+        after += serial - 1
+        kind = at.OTHERS
     nodes[node + at.POSITION] = position
-    after = m.x[at.X_HOP + between] + (serial - 1) * ports[port + at.P_WHOLE]
-    nodes[node + at.LEAVES] = after == serial
+    nodes[node + at.PORT] = port + at.LEAVING * (after == serial)
     if after != serial:
-        schedule(m, now + serial, port // at.PORT_PER_NODE)
-    schedule(m, now + after, node)
+        schedule(m, now + serial, port // at.PORT_PER_NODE, at.LINKS)
+    schedule(m, now + after, node, kind)
+
+
+@inlined
+def carry(m: Machine, port: int) -> None:
+    """Empty the narrow counters of a port into the wide ones."""
+    traffic = port // at.PORT_PER_TRAFFIC
+    m.traffic[traffic + at.T_FLITS] += m.ports[port + at.P_FLITS]
+    m.traffic[traffic + at.T_PACKETS] += m.ports[port + at.P_PACKETS]
+    m.traffic[traffic + at.T_BUSY] += m.ports[port + at.P_BUSY_CYCLES]
+    m.ports[port + at.P_FLITS] = 0
+    m.ports[port + at.P_PACKETS] = 0
+    m.ports[port + at.P_BUSY_CYCLES] = 0
 
 
 @inlined
@@ -99,7 +122,7 @@ def copy_left(m: Machine, port: int) -> None:
     if copies == 0:
         node = m.buffers[buffer + at.B_HEAD]
         m.buffers[buffer + at.B_HEAD] = m.nodes[node + at.NEXT]
-        leave_buffer(m, buffer, m.nodes[node + at.FLITS])
+        leave_buffer(m, buffer, m.packets[m.nodes[node + at.PACKET] + at.K_FLITS])
         give_node(m, node)
         if m.buffers[buffer + at.B_HEAD] != at.NONE:
             ask(m, buffer)

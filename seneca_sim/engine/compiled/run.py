@@ -15,6 +15,7 @@ from seneca_sim.engine.compiled.build import (
     build,
     more_nodes,
     more_packets,
+    more_tasks,
     more_windows,
     prepare,
 )
@@ -122,6 +123,8 @@ def _drive(
             return machine
         if why == at.MORE_NODES:
             machine = more_nodes(machine, machine.nodes.size // at.NODE)
+        elif why == at.MORE_TASKS:
+            machine = more_tasks(machine, machine.tasks.size // at.TASK_SIZE)
         elif why == at.MORE_PACKETS:
             machine = more_packets(machine, machine.packets.size // at.PACKET_SIZE)
         elif why == at.MORE_WINDOWS:

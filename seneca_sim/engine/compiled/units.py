@@ -16,6 +16,7 @@ from seneca_sim.engine.compiled.parts import (
     book_task,
     end,
     give_node,
+    give_task,
     schedule,
     take_node,
     touch,
@@ -31,7 +32,7 @@ def start_npes(m: Machine, core: int) -> None:
     clock = core // at.CORE_PER_CLOCKS
     if task == at.NONE:
         return
-    if m.nodes[task + at.READY] == 0:
+    if m.tasks[task + at.Q_READY] == 0:
         if m.cores[core + at.N_STARVING] == 0:
             m.cores[core + at.N_STARVING] = 1
             m.clocks[clock + at.L_STARVED_SINCE] = now
@@ -39,27 +40,28 @@ def start_npes(m: Machine, core: int) -> None:
     if m.cores[core + at.N_STARVING]:
         m.cores[core + at.N_STARVING] = 0
         m.clocks[clock + at.L_STARVED] += now - m.clocks[clock + at.L_STARVED_SINCE]
-    m.cores[core + at.N_HEAD] = m.nodes[task + at.NEXT]
+    m.cores[core + at.N_HEAD] = m.tasks[task + at.NEXT]
     m.cores[core + at.N_WAITING] -= 1
     if m.cores[core + at.C_STATE] == at.BLOCKED:
-        schedule(m, now + 1, m.cores[core + at.C_NODE])
+        schedule(m, now + 1, m.cores[core + at.C_NODE], at.CONTROLLERS)
         m.cores[core + at.C_STATE] = at.CALLED
     spent = book_start(m, task)
-    m.cores[core + at.N_STAGE] = m.nodes[task + at.STAGE]
-    m.cores[core + at.N_TOKEN] = m.nodes[task + at.TOKEN]
-    m.cores[core + at.N_FETCH] = m.nodes[task + at.FETCH] != 0
+    m.cores[core + at.N_STAGE] = m.tasks[task + at.Q_STAGE]
+    m.cores[core + at.N_TOKEN] = m.tasks[task + at.Q_TOKEN]
+    m.cores[core + at.N_FETCH] = m.tasks[task + at.Q_FETCH] != 0
     m.cores[core + at.N_STATE] = at.WORKING
     m.clocks[clock + at.L_NPES] += spent
-    give_node(m, task)
+    give_task(m, task)
     begin(m, core)
-    schedule(m, now + spent, m.cores[core + at.C_NODE] + m.x[at.X_CORES] * at.NODE)
+    node = m.cores[core + at.C_NODE] + m.x[at.X_CORES] * at.NODE
+    schedule(m, now + spent, node, at.OTHERS)
 
 
 @inlined
 def book_start(m: Machine, task: int) -> int:
     """S11, S16: count a task that starts; returns its cycles."""
-    item, group = m.nodes[task + at.ITEM], m.nodes[task + at.GROUP]
-    stage = m.nodes[task + at.STAGE]
+    item, group = m.tasks[task + at.Q_ITEM], m.tasks[task + at.Q_GROUP]
+    stage = m.tasks[task + at.Q_STAGE]
     if stage >= 0:
         spent, kind = m.cycles[m.stages[stage + at.S_CYCLES]], m.stages[stage + at.S_KIND]
     else:
@@ -70,7 +72,7 @@ def book_start(m: Machine, task: int) -> int:
     m.items[row + at.I_CYCLES] += spent
     m.items[row + at.I_TASKS] += 1
     m.items[row + at.I_GROUPED] += group
-    book_task(m, m.nodes[task + at.TOKEN] * m.x[at.X_ROW], kind, group)
+    book_task(m, m.tasks[task + at.Q_TOKEN] * m.x[at.X_ROW], kind, group)
     return spent
 
 
@@ -91,7 +93,7 @@ def end_of_task(m: Machine, core: int) -> None:
         job = take_node(m)
         m.nodes[job + at.STAGE] = stage
         m.nodes[job + at.TOKEN] = token
-        append(m, m.cores, core + at.G_HEAD, job)
+        append(m.nodes, m.cores, core + at.G_HEAD, job)
         units |= at.GENERATOR if m.cores[core + at.G_STATE] == at.IDLE else 0
     if units:
         touch(m, core, units)
@@ -139,7 +141,7 @@ def capture(m: Machine, core: int) -> None:
     m.clocks[core // at.CORE_PER_CLOCKS + at.L_GENERATOR] += spent
     begin(m, core)
     node = m.cores[core + at.C_NODE] + 2 * m.x[at.X_CORES] * at.NODE
-    schedule(m, m.z[at.Z_NOW] + spent, node)
+    schedule(m, m.z[at.Z_NOW] + spent, node, at.OTHERS)
 
 
 @inlined
@@ -151,7 +153,7 @@ def end_of_capture(m: Machine, core: int) -> None:
     stamp_packet(m, packet, at.S_CREATED)
     node = take_node(m)
     m.nodes[node + at.PACKET] = packet
-    append(m, m.cores, core + at.C_OUT_HEAD, node)
+    append(m.nodes, m.cores, core + at.C_OUT_HEAD, node)
     units = at.GENERATOR
     if m.cores[core + at.C_STATE] == at.IDLE:
         units |= at.CONTROLLER
@@ -161,11 +163,11 @@ def end_of_capture(m: Machine, core: int) -> None:
 @inlined
 def append_fetch(m: Machine, head: int, task: int) -> None:
     """Put a task at the end of a list of fetches, which has a link of its own."""
-    m.nodes[task + at.NEXT_FETCH] = at.NONE
+    m.tasks[task + at.NEXT_FETCH] = at.NONE
     if m.cores[head] == at.NONE:
         m.cores[head] = task
     else:
-        m.nodes[m.cores[head + 1] + at.NEXT_FETCH] = task
+        m.tasks[m.cores[head + 1] + at.NEXT_FETCH] = task
     m.cores[head + 1] = task
 
 
@@ -174,7 +176,7 @@ def start_smpu(m: Machine, core: int) -> None:
     """S18: ask the channel for the next fetches while few enough tasks hold weights."""
     while m.cores[core + at.M_HEAD] != at.NONE and m.cores[core + at.M_HELD] < m.x[at.X_PREFETCH]:
         task = m.cores[core + at.M_HEAD]
-        m.cores[core + at.M_HEAD] = m.nodes[task + at.NEXT_FETCH]
+        m.cores[core + at.M_HEAD] = m.tasks[task + at.NEXT_FETCH]
         m.cores[core + at.M_HELD] += 1
         append_fetch(m, core + at.M_WAIT_HEAD, task)
         channel = m.cores[core + at.M_CHANNEL]
@@ -212,17 +214,17 @@ def fetch(m: Machine, channel: int, node: int) -> None:
 def transfer(m: Machine, channel: int, node: int, core: int) -> None:
     """S18: the oldest fetch of a core is on the channel, then on its way."""
     task = m.cores[core + at.M_WAIT_HEAD]
-    m.cores[core + at.M_WAIT_HEAD] = m.nodes[task + at.NEXT_FETCH]
-    bits = m.nodes[task + at.FETCH]
+    m.cores[core + at.M_WAIT_HEAD] = m.tasks[task + at.NEXT_FETCH]
+    bits = m.tasks[task + at.Q_FETCH]
     spent = -(-bits // m.x[at.X_CHANNEL_BITS])
     m.channels[channel + at.H_BUSY] = 1
     m.channels[channel + at.H_BUSY_CYCLES] += spent
     m.channels[channel + at.H_BITS] += bits
-    item, row = m.nodes[task + at.ITEM] * at.ITEM_SIZE, m.nodes[task + at.TOKEN] * m.x[at.X_ROW]
+    item, row = m.tasks[task + at.Q_ITEM] * at.ITEM_SIZE, m.tasks[task + at.Q_TOKEN] * m.x[at.X_ROW]
     book(m, item, row, at.FETCHED_BITS, bits)
     book(m, item, row, at.WRITES, bits // at.WORD_BITS)
     there = take_node(m)
     m.nodes[there + at.PACKET] = task
     m.nodes[there + at.PORT] = at.FETCHED - core
-    schedule(m, m.z[at.Z_NOW] + spent, node)
-    schedule(m, m.z[at.Z_NOW] + spent + m.x[at.X_LATENCY], there)
+    schedule(m, m.z[at.Z_NOW] + spent, node, at.OTHERS)
+    schedule(m, m.z[at.Z_NOW] + spent + m.x[at.X_LATENCY], there, at.OTHERS)
