@@ -9,7 +9,8 @@ the mapping.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -74,6 +75,16 @@ def rwkv(shape: Shape, densities: str, tokens: int, targets: tuple[Target, ...] 
     return Work(f"{shape.name}, {densities}", chip, program, stream, targets=targets)
 
 
+def scaled(cores: int) -> Work:
+    """Blocks of width 768 on 16 cores each (a narrow one on 4), as much work on each chip."""
+    layers, groups = max(1, cores // 16), (8, 4, 4) if cores >= 16 else (2, 1, 1)
+    side = 2 ** ((cores.bit_length() - 1) // 2)
+    shape = Shape("RWKV-4 blocks", layers, 768 if cores >= 16 else 192, groups, cores // side, side)
+    tokens = max(1, 2048 // cores)
+    work = rwkv(shape, "169M sparsified", tokens)
+    return replace(work, name=f"{layers} blocks, {cores} cores", sweep="blocks, 4 to 1,024 cores")
+
+
 def draw(program: Program, densities: dict[str, float], tokens: int) -> EventStream:
     """Events of every route: all of a dense site, else those that chance keeps."""
     kept = [densities.get(site.name, 1.0) for site in program.sites]
@@ -88,7 +99,7 @@ def shares(width: int, cores: int) -> list[tuple[int, int]]:
     """Ranges of channels, as even as whole units allow."""
     units = width // UNIT
     cuts = [UNIT * (units * i // cores) for i in range(cores + 1)]
-    return list(zip(cuts[:-1], cuts[1:], strict=True))
+    return list(pairwise(cuts))
 
 
 class _Model:

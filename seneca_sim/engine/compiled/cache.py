@@ -28,8 +28,8 @@ FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 
 
 COMPILED = (
-    "cache", "controller", "host", "layout", "loop", "machine", "packets", "parts", "pointers",
-    "routers", "trees", "units",
+    "cache", "controller", "floors", "host", "layout", "loop", "machine", "packets", "parts",
+    "pointers", "routers", "trees", "units",
 )  # fmt: skip
 
 

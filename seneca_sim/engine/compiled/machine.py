@@ -64,7 +64,8 @@ class Machine(NamedTuple):
 def bare(m: Machine) -> Machine:
     """The same with bare pointers for arrays."""
     return Machine(
-        pointer(m.nodes), pointer(m.tasks), pointer(m.arrivals), pointer(m.ports), pointer(m.traffic),
+        pointer(m.nodes), pointer(m.tasks), pointer(m.arrivals), pointer(m.ports),
+        pointer(m.traffic),
         pointer(m.since), pointer(m.buffers), pointer(m.cores), pointer(m.clocks),
         pointer(m.channels), pointer(m.packets), pointer(m.stamps), pointer(m.places),
         pointer(m.leaves), pointer(m.ways), pointer(m.routes), pointer(m.counts),

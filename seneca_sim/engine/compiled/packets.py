@@ -18,6 +18,7 @@ def new_packet(m: Machine) -> int:
     packet: int = m.z[at.Z_PACKET]
     m.z[at.Z_PACKET] = m.packets[packet]
     m.z[at.Z_PACKETS] -= 1
+    m.z[at.Z_MADE] += 1
     return packet
 
 
@@ -51,7 +52,6 @@ def make_packet(m: Machine, route: int, token: int, sequence: int, first_copy: b
     p[packet + at.K_LEFT] = m.routes[r + at.R_TARGETS]
     p[packet + at.K_ROOT] = m.routes[r + at.R_ROOT]
     p[packet + at.K_LEAVES] = m.routes[r + at.R_LEAVES]
-    p[packet + at.K_HOPS] = p[packet + at.K_BETWEEN] = 0
     return packet
 
 
@@ -107,6 +107,8 @@ def finish(m: Machine, packet: int, target: int, arrived: int, started: int) -> 
             bits = m.packets[packet + at.K_BETWEEN] * m.x[at.X_FLIT_BITS]
             m.items[item + at.I_SIMPLE + at.BOUNDARY_BITS] += bits
             m.tokens[row + at.BOUNDARY_BITS] += bits
+            m.packets[packet + at.K_BETWEEN] = 0
+        m.packets[packet + at.K_HOPS] = 0
         m.packets[packet] = m.z[at.Z_PACKET]
         m.z[at.Z_PACKET] = packet
         m.z[at.Z_PACKETS] += 1

@@ -25,6 +25,7 @@ def activity_of(
     """Read everything off."""
     chip, program, tasks = prepared.chip, prepared.program, prepared.tasks
     x, z = machine.x, machine.z
+    _book_under_way(machine)
     items = machine.items.reshape(-1, at.ITEM_SIZE)
     cores = machine.cores.reshape(-1, at.CORE).T.astype(np.int64)
     clocks = machine.clocks.reshape(-1, at.CLOCKS).T.copy()
@@ -69,6 +70,18 @@ def activity_of(
         link_blocked=traffic[at.T_BLOCKED],
         packets=None if log is None else _packets(chip, program, log),
     )
+
+
+def _book_under_way(machine: Machine) -> None:
+    """Flit-hops of packets that are stuck when the last answer is out (S21)."""
+    packets = machine.packets.reshape(-1, at.PACKET_SIZE).astype(np.int64)
+    packets = packets[packets[:, at.K_HOPS] > 0]  # zero in records that are free
+    between = packets[:, at.K_BETWEEN] * machine.x[at.X_FLIT_BITS]
+    items = packets[:, at.K_ITEM] + at.I_SIMPLE
+    tokens = packets[:, at.K_TOKEN] * machine.x[at.X_ROW]
+    for field, amounts in ((at.FLIT_HOPS, packets[:, at.K_HOPS]), (at.BOUNDARY_BITS, between)):
+        np.add.at(machine.items, items + field, amounts)
+        np.add.at(machine.tokens, tokens + field, amounts)
 
 
 def _traffic(machine: Machine) -> Ints:
