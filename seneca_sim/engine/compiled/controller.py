@@ -29,6 +29,7 @@ from seneca_sim.engine.compiled.parts import (
     take_node,
     touch,
 )
+from seneca_sim.engine.compiled.pointers import prefetch
 from seneca_sim.engine.compiled.units import append_fetch
 
 closing_group = register_jitable(timing.closing_group)
@@ -78,6 +79,7 @@ def receive(m: Machine, core: int, node: int) -> bool:
     if m.x[at.X_LOG]:
         m.clocks[core // at.CORE_PER_CLOCKS + at.L_STARTED] = m.z[at.Z_NOW]
     m.cores[core + at.C_TOKEN] = token
+    prefetch(m.nodes, max(0, m.nodes[node + at.NEXT]))
     leaves = m.packets[packet + at.K_LEAVES]
     if leaves == at.NONE:
         pays = m.routes[m.packets[packet + at.K_ROUTE] + at.R_PAYS]
