@@ -79,7 +79,7 @@ def receive(m: Machine, core: int, node: int) -> bool:
     if m.x[at.X_LOG]:
         m.clocks[core // at.CORE_PER_CLOCKS + at.L_STARTED] = m.z[at.Z_NOW]
     m.cores[core + at.C_TOKEN] = token
-    prefetch(m.nodes, max(0, m.nodes[node + at.NEXT]))
+    prefetch(m.nodes, m.nodes[node + at.NEXT])
     leaves = m.packets[packet + at.K_LEAVES]
     if leaves == at.NONE:
         pays = m.routes[m.packets[packet + at.K_ROUTE] + at.R_PAYS]

@@ -31,7 +31,7 @@ def lowest(mask: int) -> int:
 
 
 def prefetch(array: Any, index: int) -> None:
-    """Ask for the cache line of an element that will be read some events later."""
+    """Ask for the cache line of an element that will be read soon; any index will do."""
 
 
 def _address_code(typing_context: Any, array: Any) -> Any:

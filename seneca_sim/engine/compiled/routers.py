@@ -59,7 +59,7 @@ def grant(m: Machine, port: int, index: int) -> None:
     head = m.buffers[buffer + at.B_HEAD]
     packet, position = nodes[head + at.PACKET], nodes[head + at.POSITION]
     flits = m.buffers[buffer + at.B_FLITS]
-    prefetch(nodes, max(0, nodes[head + at.NEXT]))
+    prefetch(nodes, nodes[head + at.NEXT])
     between, side = ports[port + at.P_BETWEEN], ports[port + at.P_SIDE]
     serial = m.serials[m.x[at.X_SERIALS + between] + flits]
     ports[port + at.P_REQUESTS] &= ~(1 << index)
