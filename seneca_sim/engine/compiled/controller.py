@@ -146,12 +146,14 @@ def take(m: Machine, core: int, instructions: int) -> bool:
 def is_complete(m: Machine, core: int, consumer: int, vector: int) -> bool:
     """S10: book the end of a packet in its vector; tell if it was the last one."""
     packet = m.nodes[m.cores[core + at.C_IN_HEAD] + at.PACKET]
-    ends = m.vectors[vector + at.V_ENDS] + m.packets[packet + at.K_LAST]
+    ends: int = m.vectors[vector + at.V_ENDS] + m.packets[packet + at.K_LAST]
     m.vectors[vector + at.V_ENDS] = ends
     if m.x[at.X_ANNOUNCE]:
-        due = m.packets[packet + at.K_ANNOUNCED] - m.packets[packet + at.K_EVENTS]
-        m.vectors[vector + at.V_DUE] += due
-    return ends == m.consumers[consumer + at.U_SOURCES] and m.vectors[vector + at.V_DUE] == 0
+        m.vectors[vector + at.V_DUE] += m.packets[packet + at.K_ANNOUNCED]
+        m.vectors[vector + at.V_DUE] -= m.packets[packet + at.K_EVENTS]
+    wanted: int = m.consumers[consumer + at.U_SOURCES]
+    due: int = m.vectors[vector + at.V_DUE]
+    return ends == wanted and due == 0
 
 
 @inlined

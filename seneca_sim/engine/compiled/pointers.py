@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from llvmlite import ir
+from llvmlite import ir as llvm
 from numba import types
-from numba.core import cgutils
+from numba.core import cgutils as llvm_tools
 from numba.extending import intrinsic, overload
 
 from seneca_sim.engine.compiled.cache import config
 
 _types: Any = types
+ir: Any = llvm
+cgutils: Any = llvm_tools
 
 
 def pointer(array: Any) -> Any:
