@@ -92,7 +92,9 @@ class ModuleSites:
         if unknown:
             kinds = ", ".join(self.family.sites)
             raise InputError(f"leave_out: {unknown[0]!r} is no kind of {self.family.name}: {kinds}")
-        self.vocab = int(_part(model, "config").vocab_size)
+        config = _part(model, "config")
+        self.vocab = int(config.vocab_size)
+        self.positions: int | None = config.max_position_embeddings
         self._blocks = list(_part(model, self.family.blocks))
         self._tail = [_part(model, name) for name in self.family.tail if _has(model, name)]
         self.stages = len(self._blocks)

@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import layer_norm, linear
 
-from workloads.models.sites import Tap, check_tokens, no_tap
+from workloads.models.sites import Tap as Tap
+from workloads.models.sites import check_tokens, no_tap
 
 SITES = ("att.key", "att.rec", "att.val", "att.out", "ffn.rec", "ffn.key", "ffn.val")
 """The seven sites of a block, in the order in which thresholds are searched."""

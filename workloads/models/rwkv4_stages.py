@@ -19,6 +19,7 @@ from workloads.models.sites import Carry, Site, Tap, no_tap, tiles
 class Rwkv4Sites:
     """An `Rwkv4` as a `SitedModel`: stage 7 n + i holds site i of block n."""
 
+    positions: int | None = None
     gates: tuple[Site, ...] = ()  # the receptance gate skips rows, not input columns
 
     def __init__(self, model: Rwkv4) -> None:

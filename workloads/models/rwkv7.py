@@ -57,6 +57,7 @@ class Rwkv7:
     shape: Rwkv7Shape
     weights: Mapping[str, Tensor]
     gates: tuple[Site, ...] = field(default=(), init=False)
+    positions: int | None = field(default=None, init=False)
 
     @property
     def vocab(self) -> int:

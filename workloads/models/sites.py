@@ -60,6 +60,10 @@ class SitedModel(Protocol):
         """Tokens are 0 .. vocab - 1."""
 
     @property
+    def positions(self) -> int | None:
+        """The longest sequence there can be; None where there is no limit."""
+
+    @property
     def sites(self) -> tuple[Site, ...]:
         """All sites, in the order in which they are searched; no gates among them."""
 

@@ -84,7 +84,7 @@ def evaluate(
         text: bytes, for a model over bytes, or tokens (N,).
         thresholds: T by full site name; none of them for the natural model.
         tap: what else to do at sites, instead of thresholds (Top-K, say).
-        window: tokens per sequence.
+        window: tokens per sequence; a model with fewer positions takes as many as it has.
         batch: sequences side by side.
         progress: called after each batch.
         work_on: a map for the batches, as `side_by_side` gives; None for one after another.
@@ -98,7 +98,7 @@ def evaluate(
     inner = tap or threshold_tap(thresholds or {})
     counted = [site.name for site in it.sites]
     counted += [gate.name for gate in it.gates if gate.name in (thresholds or {})]
-    work = batches(as_tokens(text, it.vocab), window, batch)
+    work = batches(as_tokens(text, it.vocab), window_of(it, window), batch)
     done: list[int] = []
 
     def one(piece: Batch) -> Part:
@@ -115,6 +115,11 @@ def evaluate(
     predicted = sum(piece.targets.numel() for piece in work)
     zeros = added(part.zeros for part in parts)
     return Evaluation(total / predicted, predicted, zeros, weighted_sparsity(zeros, it))
+
+
+def window_of(model: SitedModel, window: int) -> int:
+    """`window`, or as many tokens as the model has positions."""
+    return window if model.positions is None else min(window, model.positions)
 
 
 def run_batch(model: SitedModel, batch: Batch, counter: ZeroCounter) -> Part:

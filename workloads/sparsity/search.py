@@ -33,7 +33,7 @@ from workloads.sparsity.batches import (
 )
 from workloads.sparsity.cache import CACHE_BYTES, StageCache
 from workloads.sparsity.calibrate import mean_over_batches
-from workloads.sparsity.evaluate import Progress, evaluate, summed_nats
+from workloads.sparsity.evaluate import Progress, evaluate, summed_nats, window_of
 from workloads.sparsity.journal import Journal
 from workloads.sparsity.recipe import Recipe, SiteChoice
 from workloads.sparsity.remaining import Remaining
@@ -97,6 +97,7 @@ def sparsify(
     if not (math.isfinite(loss_inc) and loss_inc >= 1):
         raise InputError(f"loss_inc is {loss_inc}; expected a factor from 1 up, such as 1.0005")
     it = sited(model)
+    window = window_of(it, window)
     tokens = whole_windows(as_tokens(text, it.vocab), window)
     call = f"sparsify(model, text, {loss_inc}, candidates={candidates!r}, window={window}"
     call += f", method={method!r})" if method != "sequential" else ")"
