@@ -5,7 +5,8 @@
 """
 
 from workloads.models.readers import content_hash, load_model, load_weights
-from workloads.models.rwkv4 import SITES, Rwkv4, Rwkv4Shape, Rwkv4State, Tap, site_names
+from workloads.models.rwkv4 import SITES, Rwkv4, Rwkv4Shape, Rwkv4State, site_names
+from workloads.models.sites import Tap
 
 __all__ = [
     "SITES",

@@ -55,15 +55,25 @@ def load_weights(path: str | Path, *, undo_rescale: bool | None = None) -> dict[
             the wrong shape or not finite.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
-    raw = _read_folder(path) if path.is_dir() else _read_file(path)
+    raw = read_tensors(path)
     weights = {blinkdl_name(name): _flat(tensor) for name, tensor in raw.items()}
     check_weights(weights, infer_shape(weights, str(path)), str(path))
     if not path.is_dir():
         return weights
     _check_config(path, weights)
     return _rescaled(path, weights, undo_rescale)
+
+
+def read_tensors(path: str | Path) -> dict[str, Tensor]:
+    """Read the tensors of a file or folder under the names they have there; no code is run.
+
+    Raises:
+        InputError: no such file, an unknown kind, or a damaged file.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    return _read_folder(path) if path.is_dir() else _read_file(path)
 
 
 def content_hash(weights: Mapping[str, Tensor]) -> str:
