@@ -48,11 +48,11 @@ def command(
     from seneca_sim.files import write_text
     from workloads import zoo
     from workloads.job import shipped_inputs
-    from workloads.job.load import load
+    from workloads.job.load import load_to_measure
     from workloads.sparsity.recipe import recipe_text
     from workloads.sparsity.search import sparsify
 
-    loaded = load(shipped_inputs(model, rescaled=rescaled or ""))
+    loaded = load_to_measure(shipped_inputs(model, rescaled=rescaled or ""))
     calibration = zoo.calibration_text() if text is None else _read(text)
     command_line = shlex.join(["seneca-sim", *given])
     with progress("searching thresholds") as tell:
