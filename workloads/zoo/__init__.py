@@ -1,9 +1,10 @@
 """What ships: two models trained on bytes, text to run them on, and thresholds found for them.
 
 The RWKV-4 is what is simulated; the OPT of like size, trained on the same text, is there to compare
-it with. Everything is a file beside this one, so nothing is fetched and nothing here needs torch.
-The texts come with a card, ``texts.md``, and the models with one each, ``MODEL.md``, and the
-loss curve of their training, ``MODEL-loss.csv``.
+it with. Beside these, the shapes and published densities of models whose weights do not ship
+(`shapes`, `load_shape`). Everything is a file beside this one, so nothing is fetched and nothing
+here needs torch. The texts come with a card, ``texts.md``, and the models with one each,
+``MODEL.md``, and the loss curve of their training, ``MODEL-loss.csv``.
 """
 
 import difflib
@@ -14,6 +15,35 @@ from pathlib import Path
 
 from seneca_sim.errors import InputError
 from workloads.sparsity.recipe import Recipe, read_recipe
+from workloads.zoo.densities import (
+    Densities,
+    expected_macs,
+    expected_ratio,
+    expected_sparsity,
+)
+from workloads.zoo.shapes import ShapeCard, is_shape, load_shape, shape_names, shapes
+
+__all__ = [
+    "EVALUATION",
+    "PROMPT",
+    "Densities",
+    "Entry",
+    "ShapeCard",
+    "calibration_text",
+    "entries",
+    "evaluation_text",
+    "expected_macs",
+    "expected_ratio",
+    "expected_sparsity",
+    "held_out_text",
+    "is_shape",
+    "load_shape",
+    "prompt_text",
+    "recipe",
+    "shape_names",
+    "shapes",
+    "weights_path",
+]
 
 PROMPT = slice(0, 4096)
 """Bytes of the held-out text to generate from: context first, then the tokens that follow."""
