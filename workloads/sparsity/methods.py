@@ -45,6 +45,9 @@ GRID = tuple(round(1 - 0.02 * i, 2) for i in range(50))
 CLOSE = 1e-3
 """How far the weighted sparsity may end up from what was asked for."""
 
+GREEDY_WINDOWS = 4
+"""Windows on which the greedy allocation compares block outputs."""
+
 TARGET_METHODS = ("uniform", "greedy", "cats", "topk")
 
 FFN_INNER = ("ffn.val", "fc2", "mlp.down")
@@ -126,7 +129,7 @@ def meet(
             )  # fmt: skip
         table = measured_table(it, tokens, _sites_of(it, method), window, batch, work_on)
         if method == "greedy":
-            inputs = batches(tokens, window, batch)[0].inputs
+            inputs = batches(tokens, window, batch)[0].inputs[:GREEDY_WINDOWS]
             densities = greedy_densities(it, inputs, table, target)
             start = {name: SiteChoice(table.at(name, k), k) for name, k in densities.items()}
             return _scaled(method, start, target, measure)

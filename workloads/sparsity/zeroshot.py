@@ -221,7 +221,7 @@ def _answers(
     logits = model.logits((torch.cat(picked)[None],), tap)[0].float()
     if not bool(torch.isfinite(logits).all()):
         raise InputError("logits: NaN or infinity among the activations; check the weights")
-    targets = torch.cat([row[-n:] for row, n in zip(rows, scored, strict=True)])
+    targets = torch.cat([row[len(row) - n :] for row, n in zip(rows, scored, strict=True)])
     found = logits.log_softmax(-1).gather(-1, targets[:, None])[:, 0].double()
     greedy = logits.argmax(-1) == targets
     return [
