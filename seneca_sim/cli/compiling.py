@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from seneca_sim.chip import Chip
 from seneca_sim.cli.settings import Settings
+from seneca_sim.errors import InputError
 
 if TYPE_CHECKING:
     from seneca_sim.program import Program
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
 def compile_shape(
     name: str, shape: Mapping[str, object], chip: Chip, settings: Settings
 ) -> Program:
-    """Compile a model of a trace's `shape` for a chip, mapped as the settings say."""
+    """Compile a model of a trace's `shape` for a chip, mapped as the settings say.
+
+    Raises:
+        InputError: a family that has no layer graph, or a model that does not fit.
+    """
+    if shape["family"] != "rwkv4":
+        raise InputError(f"{name} is of family {shape['family']}; only rwkv4 can be compiled")
     from workloads.compiler import lower, rwkv4_graph
 
     sizes = {key: int(str(value)) for key, value in shape.items() if key != "family"}

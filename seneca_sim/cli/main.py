@@ -26,7 +26,7 @@ COMMANDS = {
     "area": "Show the area of a core and a chip, part by part.",
     "noc": "Load and latency of the network alone, and where it saturates.",
     "bench": "Time the engines: ratios in one process, and counters without a clock.",
-    "trace": "Record or inspect activation traces.",
+    "trace": "Record, draw or inspect activation traces.",
 }
 """Name -> one line; a command's module is imported only when it runs, so that --help is quick."""
 

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 RUN_SETTINGS = {
     "workload.tokens": "16",
     "workload.context": "64",
+    "workload.seed": "0",
+    "workload.token_correlation": "0",
+    "workload.hot_channels": "0",
     "mapping.cores_per_layer": "0",
     "mapping.weights": "core",
     "mapping.state_words": "2",
@@ -42,6 +45,19 @@ class Settings:
                 f"--set {path}={text}: expected a whole number below a billion, as in {path}=16"
             )
         return int(text)
+
+    def share(self, path: str) -> float:
+        """A setting of the run that is a number from 0 to 1."""
+        text = self.run[path]
+        try:
+            value = float(text)
+        except ValueError:
+            value = -1.0
+        if not 0 <= value <= 1:
+            raise InputError(
+                f"--set {path}={text}: expected a number from 0 to 1, as in {path}=0.3"
+            )
+        return value
 
     @property
     def mode(self) -> Mode:

@@ -104,10 +104,10 @@ class Stage:
 class Region:
     """A piece of a core's data memory: `columns` lines of `rows` words, column after column.
 
-    `tensor` names the checkpoint tensor that fills it, rows low:high of it; each column starts at
-    a multiple of `stride_bits`. `copies` > 1 where each token in flight has its own. A `shared`
-    region lies in off-core memory (its addresses go on behind the core's) and is fetched column by
-    column.
+    `tensor` names the checkpoint tensor that fills it, rows low:high of it and its columns from
+    `column_low` on; each column starts at a multiple of `stride_bits`. `copies` > 1 where each
+    token in flight, or each sequence, has its own. A `shared` region lies in off-core memory (its
+    addresses go on behind the core's) and is fetched column by column.
     """
 
     core: int
@@ -122,6 +122,7 @@ class Region:
     low: int = 0
     high: int = 0
     shared: bool = False
+    column_low: int = 0
 
     @property
     def bits(self) -> int:

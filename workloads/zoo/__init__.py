@@ -1,7 +1,8 @@
 """What ships: a trained byte-level RWKV-4, text to run it on, and the thresholds found for it.
 
-Everything is a file beside this one, so nothing is fetched and nothing here needs torch. The
-texts come with a card, ``texts.md``, and the model with ``rwkv4-byte-6x256.md``.
+Beside these, the shapes and published densities of models whose weights do not ship (`shapes`,
+`load_shape`). Everything is a file beside this one, so nothing is fetched and nothing here needs
+torch. The texts come with a card, ``texts.md``, and the model with ``rwkv4-byte-6x256.md``.
 """
 
 import difflib
@@ -12,6 +13,35 @@ from pathlib import Path
 
 from seneca_sim.errors import InputError
 from workloads.sparsity.recipe import Recipe, read_recipe
+from workloads.zoo.densities import (
+    Densities,
+    expected_macs,
+    expected_ratio,
+    expected_sparsity,
+)
+from workloads.zoo.shapes import ShapeCard, is_shape, load_shape, shape_names, shapes
+
+__all__ = [
+    "EVALUATION",
+    "PROMPT",
+    "Densities",
+    "Entry",
+    "ShapeCard",
+    "calibration_text",
+    "entries",
+    "evaluation_text",
+    "expected_macs",
+    "expected_ratio",
+    "expected_sparsity",
+    "held_out_text",
+    "is_shape",
+    "load_shape",
+    "prompt_text",
+    "recipe",
+    "shape_names",
+    "shapes",
+    "weights_path",
+]
 
 PROMPT = slice(0, 4096)
 """Bytes of the held-out text to generate from: context first, then the tokens that follow."""
