@@ -20,6 +20,8 @@ COMMANDS = {
     "report": "Print the report of a finished run again.",
     "kernel": "Show the micro-kernels: programs, cycles, ops, energy.",
     "sparsify": "Find thresholds for a model, without training.",
+    "evaluate": "Bits per byte, sparsity and tasks of a model, with and without thresholds.",
+    "curve": "Sparsity against loss, accuracy and energy per token.",
     "validate": "Measure published numbers again and compare.",
     "sensitivity": "Vary each assumption over its range and rank what it changes.",
     "energy": "Show the energy table, or explain one row of it.",

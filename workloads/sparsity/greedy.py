@@ -85,7 +85,7 @@ def _one_block(
     def saved(at: Mapping[str, float]) -> float:
         return sum(site.macs * at[site.name] for site in sites)
 
-    while saved(sparsity) < wanted:
+    while saved(sparsity) < wanted * (1 - 1e-9):  # steps are sums of floats
         choices = [
             {**sparsity, site.name: min(SPARSEST, sparsity[site.name] + step / site.macs)}
             for site in sites

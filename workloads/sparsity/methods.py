@@ -14,6 +14,7 @@ Thresholds come from densities as in the sequential search, by the mean quantile
 of natural activations. What is asked for is then met to a thousandth by one factor on all of them.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -42,8 +43,11 @@ from workloads.sparsity.topk import topk_tap
 GRID = tuple(round(1 - 0.02 * i, 2) for i in range(50))
 """Densities for which thresholds are measured: 1.00, 0.98 … 0.02; in between, linearly."""
 
-CLOSE = 1e-3
-"""How far the weighted sparsity may end up from what was asked for."""
+TRIES = 16
+
+CLOSE, COARSE = 1e-3, 0.02
+"""How far the weighted sparsity may end up from what was asked for: at best, and where a model of
+few channels leaves nothing in between."""
 
 GREEDY_WINDOWS = 4
 """Windows on which the greedy allocation compares block outputs."""
@@ -264,28 +268,35 @@ def _bisected(
     ends: tuple[float, float],
     first: float | None = None,
 ) -> Meeting:
-    """Halve an interval until the weighted sparsity is met."""
+    """Close in on the weighted sparsity, by the straight line between what was measured."""
     low, high = ends
-    there = _measured(method, at(high), measure)
-    if there.measured.sparsity < target - CLOSE:
-        raise InputError(
-            f"{method}: reaches a weighted sparsity of {there.measured.sparsity:.3f} at most on "
-            f"this model, not {target:g}; its sites hold too few of the MACs"
-        )
-    natural = _measured(method, at(low), measure).measured.sparsity
-    if natural > target + CLOSE:
-        raise InputError(
-            f"target sparsity {target:g} is below the natural {natural:.3f} of this model"
-        )
-    middle = first if first is not None else target
-    for _ in range(24):
+    below, above = math.nan, math.nan  # sparsities at both ends, once they are known
+    middle = target if first is None else first
+    best: Meeting | None = None
+    for _ in range(TRIES):
         there = _measured(method, at(middle), measure)
-        off = there.measured.sparsity - target
-        if abs(off) <= CLOSE:
+        found = there.measured.sparsity
+        if best is None or abs(found - target) < abs(best.measured.sparsity - target):
+            best = there
+        if abs(found - target) <= CLOSE:
             return there
-        low, high = (low, middle) if off > 0 else (middle, high)
-        middle = (low + high) / 2
-    return there
+        if found > target:
+            high, above = middle, found
+        else:
+            low, below = middle, found
+        share = (target - below) / (above - below)  # NaN as long as an end is unknown
+        middle = low + (high - low) * (min(0.9, max(0.1, share)) if share == share else 0.5)
+    if best is not None and abs(best.measured.sparsity - target) <= COARSE:
+        return best  # few channels: what can be reached comes in steps
+    if found < target:
+        raise InputError(
+            f"{method}: reaches a weighted sparsity of {found:.3f} at most on this model, not "
+            f"{target:g}; its sites hold too few of the MACs"
+        )
+    raise InputError(
+        f"{method}: a weighted sparsity of {target:g} is below what this model has by nature, "
+        f"{found:.3f}"
+    )
 
 
 def _measured(
