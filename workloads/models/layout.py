@@ -71,6 +71,8 @@ def infer_shape(weights: Mapping[str, Tensor], where: str = "weights") -> Rwkv4S
     later = next((name for name in weights if _LATER_VERSIONS.search(name)), None)
     if later is not None:
         raise InputError(f"{where}: {later!r} belongs to RWKV-5 or later; only RWKV-4 can be read")
+    if any(name.startswith(("model.decoder.", "decoder.")) for name in weights):
+        raise InputError(f"{where}: an OPT checkpoint; expected RWKV-4, as only that is compiled")
     vocab, width = matrix(weights, "emb.weight", where)
     ffn, _ = matrix(weights, "blocks.0.ffn.key.weight", where)
     return Rwkv4Shape(numbered_blocks(weights, where), width=width, ffn=ffn, vocab=vocab)
