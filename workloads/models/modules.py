@@ -5,6 +5,7 @@ share an input. One stage is one block. What a block is given besides the hidden
 positions) depends on the shape of the tokens alone, so it is caught once and used again.
 """
 
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from seneca_sim.errors import InputError
+from seneca_sim.errors import InputError, InternalError
 from workloads.models.hooks import Hooked, Hooks, linear_layers, macs
 from workloads.models.readers import content_hash
 from workloads.models.sites import Carry, Site, Tap, check_tokens
@@ -103,6 +104,8 @@ class ModuleSites:
         self.gates = tuple(_site(h) for h in hooked if h.gate)
         self.block_macs = sum(macs(m) for b in self._blocks for m in linear_layers(b).values())
         self._hooks = Hooks(hooked)
+        self._local = threading.local()
+        self._catch = self._blocks[0].register_forward_pre_hook(self._caught, with_kwargs=True)
         self._given: dict[tuple[int, int], dict[str, Any]] = {}
 
     def fingerprint(self) -> str:
@@ -113,22 +116,15 @@ class ModuleSites:
     def start(self, tokens: Tensor) -> Carry:
         """Tokens (B, T) to the input of the first block; keeps what else the blocks are given."""
         check_tokens(tokens, self.vocab)
-        caught: list[tuple[Tensor, dict[str, Any]]] = []
-
-        def catch(_block: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-            caught.append((args[0] if args else kwargs.pop("hidden_states"), dict(kwargs)))
-            raise _CaughtError
-
-        handle = self._blocks[0].register_forward_pre_hook(catch, with_kwargs=True)
+        self._local.catching = True
         try:
             self.model(input_ids=tokens, use_cache=False)
-        except _CaughtError:
-            pass
+        except _CaughtError as caught:
+            self._given[_key(caught.hidden)] = caught.given
+            return (caught.hidden,)
         finally:
-            handle.remove()
-        hidden, given = caught[0]
-        self._given[_key(hidden)] = given
-        return (hidden,)
+            self._local.catching = False
+        raise InternalError(f"{self.family.name}: its forward does not reach {self.family.blocks}")
 
     @torch.no_grad()
     def run(self, first: int, last: int, carry: Carry, tap: Tap) -> Iterator[Carry]:
@@ -152,6 +148,13 @@ class ModuleSites:
     def close(self) -> None:
         """Take the hooks off the module."""
         self._hooks.remove()
+        self._catch.remove()
+
+    def _caught(self, _block: nn.Module, args: tuple[Any, ...], given: dict[str, Any]) -> None:
+        """End the forward of a thread that asks for what the first block is given."""
+        if getattr(self._local, "catching", False):
+            hidden = args[0] if args else given["hidden_states"]
+            raise _CaughtError(hidden, {k: v for k, v in given.items() if k != "hidden_states"})
 
     def _hooked(self, leave_out: tuple[str, ...]) -> list[Hooked]:
         found = []
@@ -168,6 +171,10 @@ class ModuleSites:
 
 class _CaughtError(Exception):
     """Ends a forward as soon as the input of the first block is known."""
+
+    def __init__(self, hidden: Tensor, given: dict[str, Any]) -> None:
+        self.hidden = hidden
+        self.given = given
 
 
 def family_of(model: nn.Module) -> Family:

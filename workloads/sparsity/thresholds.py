@@ -7,6 +7,7 @@ from torch import Tensor
 from torch.nn.functional import hardshrink
 
 from seneca_sim.errors import InputError
+from workloads.models.rwkv4 import Rwkv4Shape, site_names
 from workloads.models.sites import Tap, check_site_names
 
 
@@ -27,17 +28,20 @@ def threshold_tap(thresholds: Mapping[str, float]) -> Tap:
     return tap
 
 
-def check_thresholds(thresholds: Mapping[str, float], known: Sequence[str]) -> None:
+def check_thresholds(
+    thresholds: Mapping[str, float], known: Sequence[str] | Rwkv4Shape
+) -> None:
     """Refuse sites that the model does not have, and thresholds that are not numbers from 0 up.
 
     Args:
         thresholds: T by full name of the site.
-        known: full names of the model's sites.
+        known: full names of the model's sites, or the shape of an RWKV-4 for its own.
 
     Raises:
         InputError: names the first of them.
     """
-    check_site_names(list(thresholds), known)
+    names = site_names(known.layers) if isinstance(known, Rwkv4Shape) else known
+    check_site_names(list(thresholds), names)
     for name, threshold in thresholds.items():
         if not (math.isfinite(threshold) and threshold >= 0):
             raise InputError(f"thresholds: {name} is {threshold}; expected a number from 0 up")
