@@ -13,6 +13,7 @@ from seneca_sim.errors import InputError
 
 if TYPE_CHECKING:
     from workloads.job import Inputs
+    from workloads.job.drawn import Drawing
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -66,6 +67,18 @@ def inputs_of(
         context=settings.whole("workload.context"),
         tokens=settings.whole("workload.tokens"),
         rescaled=rescaled or "",
+    )
+
+
+def drawing_of(settings: Settings) -> Drawing:
+    """How masks are drawn where there are no weights, from the settings."""
+    from workloads.job.drawn import Drawing
+
+    return Drawing(
+        tokens=settings.whole("workload.tokens"),
+        seed=settings.whole("workload.seed"),
+        token_correlation=settings.share("workload.token_correlation"),
+        hot_channels=settings.share("workload.hot_channels"),
     )
 
 

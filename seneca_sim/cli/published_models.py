@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import csv
-from importlib.resources import files
 from importlib.util import find_spec
-from statistics import fmean
 from typing import TYPE_CHECKING, Final
 
 from seneca_sim.validate import Measured
@@ -13,55 +10,35 @@ from seneca_sim.validate import Measured
 if TYPE_CHECKING:
     from workloads.traces import ActivationTrace
 
-SHAPES: Final = {"3b": (32, 2560), "15b": (24, 2048)}
-"""Layers and width of RWKV-4 3B and 1.5B; the FFN is four times as wide."""
-SITES: Final = ("att.key", "att.val", "att.rec", "att.out", "ffn.key", "ffn.rec", "ffn.val")
+MODELS: Final = {"3b": "rwkv4-3b", "15b": "rwkv4-1.5b"}
+"""What the rows call a model -> its shape in the zoo."""
 TOKENS: Final = 2
 
 
 def sparsity_rows() -> dict[str, Measured]:
-    """Average sparsities, and the ratio of MACs, of traces drawn from published tables."""
-    from workloads.traces import average_sparsity, mac_ratio
+    """Average sparsities, and the ratio of MACs, of traces drawn from published densities."""
+    from workloads import zoo
+    from workloads.traces import average_sparsity, mac_ratio, statistical_trace
 
-    traces = {(line["model"], line["variant"]): _drawn(line) for line in _table("rwkv4-zeros.csv")}
+    def drawn(card: zoo.ShapeCard, densities: zoo.Densities) -> ActivationTrace:
+        return statistical_trace(card.shape, densities, TOKENS, seed=0, name=card.name)
+
+    cards = {model: zoo.load_shape(name) for model, name in MODELS.items()}
+    traces = {
+        (model, variant): drawn(card, card.densities(variant))
+        for model, card in cards.items()
+        for variant in ("natural", "sparsified")
+    }
     rows = {
         f"sp-{model}{'-natural' if variant == 'natural' else ''}": Measured(
             100 * average_sparsity(trace)
         )
         for (model, variant), trace in traces.items()
     }
-    rows["sp-3b-chosen"] = Measured(100 * average_sparsity(_chosen()))
+    nominal = drawn(cards["3b"], cards["3b"].densities("sparsified").nominal())
+    rows["sp-3b-chosen"] = Measured(100 * average_sparsity(nominal))
     rows["macs-3b"] = Measured(mac_ratio(traces["3b", "natural"], traces["3b", "sparsified"]))
     return rows
-
-
-def _table(name: str) -> list[dict[str, str]]:
-    text = files("seneca_sim.validate").joinpath(name).read_text(encoding="utf-8")
-    return list(csv.DictReader(text.splitlines()))
-
-
-def _drawn(line: dict[str, str]) -> ActivationTrace:
-    """A trace with the zeros (in percent, mean over layers) of one line of the table."""
-    densities = {site: 1 - float(line[site]) / 100 for site in SITES}
-    return _trace(line["model"], densities)
-
-
-def _chosen() -> ActivationTrace:
-    """A trace with the shares kept that the published search chose, layer by layer."""
-    lines = _table("rwkv4-3b-chosen.csv")
-    named = {
-        f"blocks.{line['layer']}.{site}": float(line[site]) for line in lines for site in SITES
-    }
-    means = {site: fmean(float(line[site]) for line in lines) for site in SITES}
-    return _trace("3b", {**means, **named})
-
-
-def _trace(model: str, densities: dict[str, float]) -> ActivationTrace:
-    from workloads.traces import TraceShape, synthesise
-
-    layers, width = SHAPES[model]
-    shape = TraceShape(family="rwkv4", layers=layers, width=width, ffn=4 * width, vocab=50277)
-    return synthesise(shape, densities, tokens=TOKENS, seed=0)
 
 
 def values_row() -> dict[str, Measured | str]:

@@ -23,6 +23,17 @@ def rounded(x: np.float32) -> np.float32:
 
 
 @njit(cache=True)
+def rounded_or_nan(x: np.float32) -> np.float32:
+    """As `rounded`, but a NaN whose low 16 bits are 0 stays the NaN it is: half the work.
+
+    Operations on BF16 numbers make no other NaN, so in a chain of them only the last result has to
+    become the quiet one (`word_of_sum`).
+    """
+    u = np.float32(x).view(np.uint32)
+    return np.uint32((u + _HALF + ((u >> _SHIFT) & _ONE)) & _HIGH).view(np.float32)
+
+
+@njit(cache=True)
 def number(word: Word) -> np.float32:
     """The number that a 16-bit word stands for."""
     return np.uint32(np.uint32(word) << _SHIFT).view(np.float32)
@@ -32,6 +43,12 @@ def number(word: Word) -> np.float32:
 def word(x: np.float32) -> np.uint16:
     """The 16-bit word of a BF16 number."""
     return np.uint16(np.float32(x).view(np.uint32) >> _SHIFT)
+
+
+@njit(cache=True)
+def word_of_sum(x: np.float32) -> np.uint16:
+    """The word of a number that `rounded_or_nan` made."""
+    return word(x if x == x else _QUIET_NAN)
 
 
 @njit(cache=True)

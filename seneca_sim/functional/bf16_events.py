@@ -8,12 +8,15 @@ A weight column of packed integers is laid out as the micro-kernels read it: a w
 lane, and its parts stand for rows of lanes, `width` of them.
 """
 
+from collections.abc import Callable
+from typing import Final
+
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
 from seneca_sim.errors import InputError
-from seneca_sim.functional.bf16 import number, rounded, word
+from seneca_sim.functional.bf16 import number, rounded_or_nan, word_of_sum
 
 Words = NDArray[np.uint16]
 Ints = NDArray[np.int64]
@@ -31,7 +34,7 @@ def _read(words: Words, start: int, count: int) -> Floats:
 @njit(cache=True)
 def _write(words: Words, start: int, numbers: Floats) -> None:
     for i in range(numbers.size):
-        words[start + i] = word(numbers[i])
+        words[start + i] = word_of_sum(numbers[i])
 
 
 @njit(cache=True)
@@ -49,49 +52,15 @@ def apply_events_bf16(
         channels: the events' columns, in the order in which they are to be added.
         values: the events' values.
     """
+    if not channels.size:
+        return  # what was there stays as it is, whichever NaN
     acc = _read(words, target, rows)
     for i in range(channels.size):
         start, x = weights + channels[i] * stride, number(values[i])
         column = words[start : start + rows]
         for r in range(rows):
-            acc[r] = rounded(acc[r] + rounded(number(column[r]) * x))
+            acc[r] = rounded_or_nan(acc[r] + rounded_or_nan(number(column[r]) * x))
     _write(words, target, acc)
-
-
-@njit(cache=True)
-def _apply_int8(
-    words: Words, target: int, weights: int, stride: int, rows: int, lanes: int,
-    channels: Ints, values: Words, factor: np.float32,
-) -> None:  # fmt: skip
-    for part in range(2):
-        down = np.uint16(8 * part)
-        acc = _parts(words, target, rows, lanes, 2, part)
-        for i in range(channels.size):
-            start, x = weights + channels[i] * stride, number(values[i])
-            column = words[start : start + rows * lanes]
-            for r in range(rows * lanes):
-                weight = np.int8(np.uint8(column[r] >> down))
-                product = rounded(np.float32(weight) * factor * x)
-                acc[r] = rounded(acc[r] + product)
-        _put_parts(words, target, lanes, 2, part, acc)
-
-
-@njit(cache=True)
-def _apply_int4(
-    words: Words, target: int, weights: int, stride: int, rows: int, lanes: int,
-    channels: Ints, values: Words, factor: np.float32,
-) -> None:  # fmt: skip
-    for part in range(4):
-        up = np.uint16(12 - 4 * part)
-        acc = _parts(words, target, rows, lanes, 4, part)
-        for i in range(channels.size):
-            start, x = weights + channels[i] * stride, number(values[i])
-            column = words[start : start + rows * lanes]
-            for r in range(rows * lanes):
-                weight = np.int16(np.uint16(column[r] << up)) >> np.int16(12)
-                product = rounded(np.float32(weight) * factor * x)
-                acc[r] = rounded(acc[r] + product)
-        _put_parts(words, target, lanes, 4, part, acc)
 
 
 @njit(cache=True)
@@ -106,11 +75,74 @@ def _parts(words: Words, target: int, rows: int, lanes: int, width: int, part: i
 @njit(cache=True)
 def _put_parts(words: Words, target: int, lanes: int, width: int, part: int, acc: Floats) -> None:
     for r in range(acc.size):
-        words[target + (r // lanes * width + part) * lanes + r % lanes] = word(acc[r])
+        words[target + (r // lanes * width + part) * lanes + r % lanes] = word_of_sum(acc[r])
 
 
-_PACKED = {8: _apply_int8, 4: _apply_int4}
-_BINARY = np.uint16(0x3F80)  # 1: times 1 changes no bit, so a binary event is an event of value 1
+def _part(bits: int, part: int) -> Callable[..., None]:
+    """The loop over one part of the words; shifts are constants, or LLVM widens them to 64 bits."""
+    left, right, width = 32 - bits * (part + 1), 32 - bits, 16 // bits
+
+    def apply(
+        words: Words, target: int, weights: int, stride: int, rows: int, lanes: int,
+        channels: Ints, values: Words, factor: np.float32,
+    ) -> None:  # fmt: skip
+        acc = _parts(words, target, rows, lanes, width, part)
+        for i in range(channels.size):
+            start, x = weights + channels[i] * stride, number(values[i])
+            column = words[start : start + rows * lanes]
+            for r in range(rows * lanes):
+                weight = np.int32(np.uint32(np.uint32(column[r]) << left)) >> right
+                product = rounded_or_nan(np.float32(weight) * factor * x)
+                acc[r] = rounded_or_nan(acc[r] + product)
+        _put_parts(words, target, lanes, width, part, acc)
+
+    compiled: Callable[..., None] = njit(cache=True)(apply)
+    return compiled
+
+
+_LOW_BYTE, _HIGH_BYTE = _part(8, 0), _part(8, 1)
+_NIBBLE_0, _NIBBLE_1, _NIBBLE_2, _NIBBLE_3 = (_part(4, part) for part in range(4))
+
+
+@njit(cache=True)
+def apply_int8_bf16(
+    words: Words, target: int, weights: int, stride: int, rows: int, lanes: int,
+    channels: Ints, values: Words, factor: np.float32,
+) -> None:  # fmt: skip
+    """INT8 weights times `factor`; as `apply_packed_events`, which checks."""
+    if channels.size:
+        place = target, weights, stride, rows, lanes
+        _LOW_BYTE(words, *place, channels, values, factor)
+        _HIGH_BYTE(words, *place, channels, values, factor)
+
+
+@njit(cache=True)
+def apply_int4_bf16(
+    words: Words, target: int, weights: int, stride: int, rows: int, lanes: int,
+    channels: Ints, values: Words, factor: np.float32,
+) -> None:  # fmt: skip
+    """INT4 weights times `factor`; as `apply_packed_events`, which checks."""
+    if channels.size:
+        place = target, weights, stride, rows, lanes
+        _NIBBLE_0(words, *place, channels, values, factor)
+        _NIBBLE_1(words, *place, channels, values, factor)
+        _NIBBLE_2(words, *place, channels, values, factor)
+        _NIBBLE_3(words, *place, channels, values, factor)
+
+
+PACKED: Final = {8: apply_int8_bf16, 4: apply_int4_bf16}
+"""Bits of a weight -> the compiled loop."""
+BINARY: Final = np.uint16(0x3F80)
+"""1: times 1 changes no bit, so a one-bit event is an event of value 1."""
+
+
+def unpack_factor(bits: int, *, explicit: bool = False, binary: bool = False) -> np.float32:
+    """What an event kernel multiplies packed weights by.
+
+    SHL leaves those of explicit kernels times 256 or 4096, but for one-bit events with INT4
+    weights, which are read as numbers.
+    """
+    return np.float32(2.0 ** (16 - bits) if explicit and not (binary and bits == 4) else 1)
 
 
 def apply_packed_events(
@@ -144,39 +176,14 @@ def apply_packed_events(
     Raises:
         InputError: other bits, or memory too short.
     """
-    if bits not in _PACKED:
+    if bits not in (8, 4):
         raise InputError(f"packed weights have 8 or 4 bits, not {bits}")
     last = weights + stride * int(channels.max(initial=0)) + rows * lanes
     if max(last, target + rows * lanes * (16 // bits)) > words.size:
         raise InputError(f"a slice of {rows} x {lanes} words does not lie in the memory")
-    scaled = explicit and (values is not None or bits == 8)
-    factor = np.float32(2.0 ** (16 - bits) if scaled else 1)
-    given = np.full(channels.size, _BINARY) if values is None else values
-    _PACKED[bits](words, target, weights, stride, rows, lanes, channels, given, factor)
-
-
-def pack_weights(weights: NDArray[np.integer], bits: int, lanes: int) -> Words:
-    """Integer weights [neurons, columns] as words [columns, rows x lanes], as the kernels read.
-
-    Neuron (row * width + part) * lanes + lane is part `part` of the word of `row` and `lane`;
-    missing neurons are 0.
-
-    Raises:
-        InputError: a weight does not fit, or `bits` is not 8 or 4.
-    """
-    low, high = -(1 << (bits - 1)), (1 << (bits - 1)) - 1
-    if bits not in _PACKED or (weights.size and not low <= weights.min() <= weights.max() <= high):
-        raise InputError(f"weights do not fit {bits} bits: expected 8 or 4 bits, {low} to {high}")
-    neurons, columns = weights.shape
-    width = 16 // bits
-    rows = -(-neurons // (width * lanes))
-    padded = np.zeros((rows * width * lanes, columns), np.int64)
-    padded[:neurons] = weights
-    parts = padded.reshape(rows, width, lanes, columns) & ((1 << bits) - 1)
-    shifts = (np.arange(width) * bits)[:, None, None]
-    packed = np.bitwise_or.reduce(parts << shifts, axis=1)
-    words: Words = packed.reshape(rows * lanes, columns).T.astype(np.uint16)
-    return words
+    given = np.full(channels.size, BINARY) if values is None else values
+    factor = unpack_factor(bits, explicit=explicit, binary=values is None)
+    PACKED[bits](words, target, weights, stride, rows, lanes, channels, given, factor)
 
 
 @njit(cache=True)

@@ -136,6 +136,50 @@ def residual_add(x: Words, acc: Words) -> None:
 
 
 @_step
+def scale_rows(acc: Words, scale: Words) -> None:
+    """Apply the scales of integer weights."""
+    for i in range(acc.size):
+        acc[i] = word(mul(number(acc[i]), number(scale[i])))
+
+
+@_step
+def bias(acc: Words, bias: Words) -> None:
+    """Add a bias."""
+    for i in range(acc.size):
+        acc[i] = word(add(number(acc[i]), number(bias[i])))
+
+
+@_step
+def bias_reset(acc: Words, bias: Words) -> None:
+    """Start from a bias."""
+    for i in range(acc.size):
+        acc[i] = bias[i]
+
+
+@_step
+def relu(x: Words) -> None:
+    """Rectify in place."""
+    for i in range(x.size):
+        x[i] = word(largest(number(x[i]), ZERO))
+
+
+@_step
+def fire(threshold: Words, x: Words, out: Words) -> None:
+    """Send what is above the threshold; the vector stays."""
+    for i in range(out.size):
+        out[i] = x[i]
+
+
+@_step
+def relu_fire(threshold: Words, acc: Words, out: Words) -> None:
+    """Rectify."""
+    for i in range(acc.size):
+        if i < out.size:
+            out[i] = word(largest(number(acc[i]), ZERO))
+        acc[i] = 0
+
+
+@_step
 def relu2_fire(threshold: Words, acc: Words, out: Words) -> None:
     """Rectify and square."""
     for i in range(acc.size):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from seneca_sim.cost.kernel import Kernel, kernel_names, load_kernel
+from seneca_sim.cost.kernel import Kernel, load_kernel
 from seneca_sim.errors import InputError
 from seneca_sim.functional.image import MemoryImage
 from seneca_sim.functional.precision import Words
@@ -15,7 +15,6 @@ Call = tuple[Callable[..., None], tuple[Words, ...]]
 """A step's function and the views that it is called with."""
 OUT = "out"
 """Operand of a kernel that captures events: the output buffer of their values."""
-DEFAULT_LANES = 8
 
 
 @dataclass(frozen=True)
@@ -93,21 +92,6 @@ class Binder:
 def operands(kernel: Kernel) -> tuple[str, ...]:
     """Operands that a step needs: what the kernel declares, and `out` if it captures events."""
     return tuple(name for name, _ in kernel.memory) + ((OUT,) if kernel.captures else ())
-
-
-def lanes_of(program: Program) -> int:
-    """The lanes that a program was compiled for, as the operands with one word a lane have them.
-
-    A program without such an operand computes the same for any number.
-    """
-    names = set(kernel_names())
-    for stage in program.stages:
-        for step in stage.steps:
-            regions = dict(step.regions)
-            for name, axes in load_kernel(step.kernel).memory if step.kernel in names else ():
-                if axes == ("lane",) and name in regions:
-                    return program.regions[regions[name]].rows
-    return DEFAULT_LANES
 
 
 def _error(program: Program, stage: int, what: str) -> InputError:

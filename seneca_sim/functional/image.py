@@ -2,7 +2,8 @@
 
 A core's memory is a flat array with one element for each 16-bit word, so addresses and strides are
 those of the machine. At fp32 an element is a float32 number; at bf16 it is the word itself, uint16.
-An event word of 32 bits, id and value, takes two elements; the value is the second.
+An event word of 32 bits, id and value, takes two elements; the value is the second. A word of INT8
+or INT4 weights is those 16 bits at either precision, in a float32 element its low half.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seneca_sim.errors import InputError
-from seneca_sim.functional.parameters import CONSTANTS, TRANSFORMS, at_bf16
+from seneca_sim.functional.contents import Contents
+from seneca_sim.functional.formats import WORD_BITS
+from seneca_sim.functional.parameters import at_bf16
 from seneca_sim.functional.precision import Floats, Precision, Words, decode, dtype_of, encode
 from seneca_sim.program import Program, Region
 
-ELEMENT_BITS = 16
+ELEMENT_BITS = WORD_BITS
+
+
+_BITS = (4, 8, ELEMENT_BITS, 2 * ELEMENT_BITS)
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,23 +50,30 @@ class MemoryImage:
 
         Args:
             program: its regions say what lies where.
-            tensors: the checkpoint, matrices as outputs x inputs, vectors flat.
+            tensors: the checkpoint, matrices as outputs x inputs, vectors flat. Matrices that the
+                program applies as INT8 or INT4 are quantised (`quantise`).
             precision: of all words; at bf16 every value is rounded to the nearest.
 
         Raises:
             InputError: a tensor is missing or of another shape than the regions imply, or a
-                region does not consist of 16- or 32-bit words.
+                region consists of words that nothing reads.
         """
         image = cls(_blank(program, dtype_of(precision)))
-        heights = _heights(program)
+        contents = Contents(program, tensors)
         for region in program.regions:
-            if region.tensor:
-                values = _values(region, heights[region.tensor], tensors)
+            if region.tensor and region.word_bits < WORD_BITS:
+                image._put_packed(region, contents.packed(region))
+            elif region.tensor:
+                values = contents.numbers(region)
                 if precision == "bf16":
                     values = at_bf16(region.tensor.partition(":")[0], values)
                 for copy in range(region.copies):
                     image.table(region, copy)[:] = encode(values.T, image.dtype)
         return image
+
+    def _put_packed(self, region: Region, words: NDArray[np.uint16]) -> None:
+        as_held = words if self.dtype == np.uint16 else words.astype(np.uint32).view(np.float32)
+        self.columns(region, words.shape[1])[:] = as_held
 
     def table(self, region: Region, token: int = 0, rows: int = 0) -> Words:
         """Give a region as it lies in memory, a view [columns, rows].
@@ -73,17 +86,29 @@ class MemoryImage:
         Raises:
             InputError: the region lies outside this image, or its columns are shorter.
         """
+        if region.word_bits < ELEMENT_BITS:
+            raise InputError(f"region {region.name} of core {region.core} holds packed weights")
         count = rows or region.rows
         step, stride = region.word_bits // ELEMENT_BITS, region.stride_bits // ELEMENT_BITS
         start = self.start(region, token)
         block = self.words[region.core][start : start + region.columns * stride]
         if block.size < region.columns * stride or count * step > stride:
-            raise InputError(
-                f"region {region.name} of core {region.core}: {region.columns} columns of "
-                f"{count} words do not lie in the memory image; load it from this program"
-            )
+            raise _outside(region, count)
         view: Words = block.reshape(region.columns, stride)[:, step - 1 : count * step : step]
         return view
+
+    def columns(self, region: Region, words: int) -> Words:
+        """Give so many elements of every column of a region as they lie: [columns, words].
+
+        Raises:
+            InputError: the region lies outside this image, or its columns are shorter.
+        """
+        stride, start = region.stride_bits // ELEMENT_BITS, self.start(region)
+        block = self.words[region.core][start : start + region.columns * stride]
+        if block.size < region.columns * stride or words > stride:
+            raise _outside(region, words)
+        whole: Words = block.reshape(region.columns, stride)[:, :words]
+        return whole
 
     def view(self, region: Region, token: int = 0) -> Words:
         """Give a region's first column, [rows]."""
@@ -95,18 +120,22 @@ class MemoryImage:
         copy = (token % region.copies) * region.columns * region.stride_bits
         return (region.address_bits + copy) // ELEMENT_BITS
 
-    def set_layers(self, program: Program, name: str, values: NDArray[np.float32]) -> None:
+    def set_layers(
+        self, program: Program, name: str, values: NDArray[np.float32], sequence: int = 0
+    ) -> None:
         """Write a vector of every layer, such as a recurrent state, into its regions, rounded.
 
         Args:
             program: its regions called `name` take their channels low:high.
             name: region name, the same in all layers.
             values: [layers, width], or [words, layers, width] for numbers of several words.
+            sequence: whose state it is, where a program runs several side by side.
         """
         planes = encode(values if values.ndim == 3 else values[None], self.dtype)
         for layer, region in _layer_regions(program, name):
             columns = min(len(planes), region.columns)
-            self.table(region)[:columns] = planes[:columns, layer, region.low : region.high]
+            place = self.table(region, sequence)
+            place[:columns] = planes[:columns, layer, region.low : region.high]
 
     def get_layers(self, program: Program, name: str) -> Floats:
         """Read a vector of every layer back: [layers, width], of several words the first."""
@@ -118,13 +147,20 @@ class MemoryImage:
         return values
 
 
+def _outside(region: Region, words: int) -> InputError:
+    return InputError(
+        f"region {region.name} of core {region.core}: {region.columns} columns of {words} words "
+        "do not lie in the memory image; load it from this program"
+    )
+
+
 def _blank(program: Program, dtype: type) -> tuple[Words, ...]:
     ends = [0] * program.cores
     for region in program.regions:
-        if region.word_bits not in (ELEMENT_BITS, 2 * ELEMENT_BITS):
+        if region.word_bits not in _BITS:
             raise InputError(
                 f"region {region.name} of core {region.core} has words of {region.word_bits} "
-                "bits; values run on words of 16 and 32 bits"
+                "bits; values run on words of 16 and 32 bits, and on weights of 8 and 4"
             )
         if region.address_bits % ELEMENT_BITS or region.stride_bits % ELEMENT_BITS:
             raise InputError(
@@ -133,46 +169,6 @@ def _blank(program: Program, dtype: type) -> tuple[Words, ...]:
             )
         ends[region.core] = max(ends[region.core], region.address_bits + region.bits)
     return tuple(np.zeros(-(-bits // ELEMENT_BITS), dtype) for bits in ends)
-
-
-def _heights(program: Program) -> dict[str, int]:
-    """Rows of every tensor: where its last slice ends."""
-    heights: dict[str, int] = {}
-    for region in program.regions:
-        heights[region.tensor] = max(heights.get(region.tensor, 0), region.high)
-    return heights
-
-
-def _values(region: Region, height: int, tensors: Mapping[str, NDArray[np.float32]]) -> Floats:
-    """Give rows low:high of a region's tensor, or its constant, as [rows, columns]."""
-    name, _, text = region.tensor.partition(":")
-    if name in CONSTANTS:
-        return CONSTANTS[name](region.rows, text).reshape(region.rows, region.columns)
-    transform, _, prefix = region.tensor.rpartition(":")
-    if transform and transform not in TRANSFORMS:
-        raise InputError(
-            f"region {region.name}: unknown transform in {region.tensor!r}; expected one of "
-            f"{', '.join((*TRANSFORMS, *CONSTANTS))}"
-        )
-    name = f"{prefix}.{TRANSFORMS[transform][0]}" if transform else prefix
-    if name not in tensors:
-        raise InputError(f"weights: no tensor {name!r}, which region {region.name} is filled from")
-    values = np.asarray(tensors[name])
-    expected = (height, region.columns) if values.ndim > 1 or region.columns > 1 else (height,)
-    if values.shape != expected or region.high - region.low != region.rows:
-        raise InputError(
-            f"weights: {name!r} is {_by(values.shape)}, but region {region.name} of core "
-            f"{region.core} is {region.rows} x {region.columns} words and takes rows "
-            f"{region.low}:{region.high} of {_by(expected)}"
-        )
-    part: Floats = values[region.low : region.high].astype(np.float32)
-    if transform:
-        part = TRANSFORMS[transform][1](part)
-    return part.reshape(region.rows, region.columns)
-
-
-def _by(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
 
 
 def _layer_regions(program: Program, name: str) -> list[tuple[int, Region]]:

@@ -61,16 +61,19 @@ def _laid_out(kernel: Kernel, name: str, place: Words, rows: int) -> Words:
 
 
 def interpreted_events(
-    words: Words, target: int, weights: int, stride: int, count: int,
-    channels: Ints, values: Words, *, lanes: int, group: int = 16,
+    words: Words, target: int, weights: int, stride: int, rows: int,
+    channels: Ints, values: Words, *, lanes: int, kernel: str = "event_bf16", group: int = 16,
 ) -> None:  # fmt: skip
-    """As `apply_events_bf16` over `count` accumulators, whole rows of lanes, group after group."""
-    kernel, rows = load_kernel("event_bf16", lanes), count // lanes
-    acc = words[target : target + count].reshape(rows, lanes)
+    """An event kernel over `rows` rows of words, group after group; as `bf16_events`."""
+    program, words_in_row = load_kernel(kernel, lanes), rows * lanes
+    sums = words[target : target + words_in_row * program.width]
+    shape = (rows, lanes) if program.width == 1 else (rows, program.width, lanes)
+    valued = "value" in dict(program.memory)
     for first in range(0, channels.size, group):
         part = slice(first, first + group)
         starts = weights + channels[part] * stride
-        columns = np.array([words[s : s + count] for s in starts], np.uint16)
-        weights_of = columns.reshape(len(starts), rows, lanes)
-        memory = {"acc": acc, "value": values[part], "weight": weights_of}
-        acc[:] = run_kernel(kernel, memory, rows, len(starts)).memory["acc"]
+        columns = np.array([words[s : s + words_in_row] for s in starts], np.uint16)
+        memory = {"acc": sums.reshape(shape), "weight": columns.reshape(len(starts), rows, lanes)}
+        if valued:
+            memory["value"] = values[part]
+        sums[:] = run_kernel(program, memory, rows, len(starts)).memory["acc"].reshape(-1)

@@ -1,4 +1,4 @@
-"""The two loops that values spend their time in, compiled by Numba.
+"""The loops that values at fp32 spend their time in, compiled by Numba.
 
 No fastmath and no reordering: a product is rounded, then added, event after event, so a result is
 the same to the last bit however many events are taken at once.
@@ -49,6 +49,39 @@ def apply_events(
         wa, xa = words[a : a + rows], values[i]
         for r in range(rows):
             acc[r] += xa * wa[r]
+
+
+@njit(cache=True)
+def apply_packed(
+    words: Floats, target: int, weights: int, stride: int, rows: int, lanes: int, bits: int,
+    channels: Ints, values: Floats, factor: np.float32,
+) -> None:  # fmt: skip
+    """The same for INT8 and INT4 weights, packed as event_int8 and event_int4 read them.
+
+    An element of `words` holds a word of weights as its low 16 bits, not as a number.
+
+    Args:
+        words: the core's memory.
+        target: index of the first accumulator; there are rows x lanes x 16 / bits of them.
+        weights: index of the slice's first column.
+        stride: elements from one column to the next.
+        rows: rows of words; each serves 16 / bits rows of lanes.
+        lanes: NPEs.
+        bits: of a weight, 8 or 4.
+        channels: the events' columns, in the order in which they are to be added.
+        values: the events' values.
+        factor: what weights come out times.
+    """
+    raw, width = words.view(np.uint32), 16 // bits
+    for i in range(channels.size):
+        start, x = weights + channels[i] * stride, values[i]
+        for row in range(rows):
+            for part in range(width):
+                up, first = 32 - bits * (part + 1), target + (row * width + part) * lanes
+                for lane in range(lanes):
+                    word = raw[start + row * lanes + lane]
+                    weight = np.int32(np.uint32(word << up)) >> (32 - bits)
+                    words[first + lane] += x * (np.float32(weight) * factor)
 
 
 @njit(_FIRE, cache=True)

@@ -18,9 +18,11 @@ from numpy.typing import NDArray
 
 from seneca_sim.cost.bf16 import round_bf16
 from seneca_sim.errors import DeadlockError, InputError
-from seneca_sim.functional.arithmetic import arithmetic
-from seneca_sim.functional.binding import Binder, Call, lanes_of
+from seneca_sim.functional.arithmetic import Apply, arithmetic
+from seneca_sim.functional.binding import Binder, Call
+from seneca_sim.functional.formats import EVENT_FORMATS, sums_of, words_of
 from seneca_sim.functional.image import ELEMENT_BITS, MemoryImage
+from seneca_sim.functional.lanes import lanes_of
 from seneca_sim.functional.precision import Floats, Words, decode, encode
 from seneca_sim.functional.wiring import wire
 from seneca_sim.program import NO_ROUTE, Consumer, Program
@@ -105,7 +107,6 @@ class ValueMachine:
         self._binder = Binder(
             program, image, self._arithmetic.steps, lanes, self._arithmetic.padded
         )
-        self._row = lanes if self._arithmetic.padded else 1
         self._wiring = wire(program)
         self._stage_of = program.stage_of
         self._thresholds = [thresholds.get(site.name, 0.0) for site in program.sites]
@@ -116,12 +117,7 @@ class ValueMachine:
         self._period = math.lcm(1, *(region.copies for region in program.regions))
         self._calls: dict[tuple[int, int], tuple[Call, ...]] = {}
         self._wave = self._begin({})
-        for taker in program.consumers:
-            if taker.kernel:  # the compiled loop checks no bounds
-                words = -(-taker.neurons // self._row) * self._row
-                image.table(program.regions[taker.weights], rows=words)
-                target = program.regions[taker.target]
-                image.table(target, target.copies - 1, rows=words)
+        self._appliers = [self._applier(taker, lanes) for taker in program.consumers]
 
     def token(self, inputs: Vectors, recorded: Vectors) -> dict[str, Floats]:
         """Run the next token on vectors [width]; returns the vector of every site by name."""
@@ -140,6 +136,19 @@ class ValueMachine:
         self._check_finished()
         self.tokens += 1
         return wave.own
+
+    def _applier(self, taker: Consumer, lanes: int) -> Apply | None:
+        """What applies events for a consumer; the compiled loops check no bounds, so here."""
+        if not taker.kernel:
+            return None
+        weights, target = (self.program.regions[i] for i in (taker.weights, taker.target))
+        words = sums = taker.neurons
+        if self._arithmetic.padded or EVENT_FORMATS[taker.kernel].width > 1:
+            words = words_of(taker.kernel, taker.neurons, lanes)
+            sums = sums_of(taker.kernel, taker.neurons, lanes)
+        self.image.columns(weights, words)
+        self.image.table(target, target.copies - 1, rows=sums)
+        return self._arithmetic.events(taker.kernel, taker.neurons)
 
     def _store_thresholds(self, thresholds: Mapping[str, float]) -> None:
         """Write them into the words of memory that kernels compare with."""
@@ -180,8 +189,9 @@ class ValueMachine:
         for emitted in self.program.stages[index].emits:
             route = self.program.routes[emitted]
             if route.acknowledges == NO_ROUTE:
-                buffer = self.image.view(self.program.regions[route.buffer], self.tokens)
-                self._send(emitted, buffer[: route.high - route.low])
+                region = self.program.regions[route.buffer]
+                buffer = self.image.view(region, self.tokens)
+                self._send(emitted, buffer[route.low - region.low : route.high - region.low])
 
     # -- routes ------------------------------------------------------------------------------
 
@@ -215,8 +225,9 @@ class ValueMachine:
         if taker.core == self.program.host:
             wave.own[self.program.sites[taker.site].name][channels] = decode(values)
             return
-        if taker.kernel:
-            self._apply(taker, events)
+        applier = self._appliers[index]
+        if applier is not None:
+            self._apply(applier, taker, events)
         else:
             region = self.program.regions[taker.target]
             place = self.image.table(region, self.tokens)
@@ -228,16 +239,17 @@ class ValueMachine:
         if not wave.unmet[stage]:
             wave.ready.append(stage)
 
-    def _apply(self, taker: Consumer, events: Events) -> None:
+    def _apply(self, applier: Apply, taker: Consumer, events: Events) -> None:
         weights = self.program.regions[taker.weights]
         target = self.image.start(self.program.regions[taker.target], self.tokens)
-        stride, start = weights.stride_bits // ELEMENT_BITS, self.image.start(weights)
-        words = self.image.words[taker.core]
-        rows = -(-taker.neurons // self._row) * self._row
-        self._arithmetic.apply(words, target, start, stride, rows, *events)
+        stride = weights.stride_bits // ELEMENT_BITS
+        start = self.image.start(weights) - weights.column_low * stride  # column of channel 0
+        applier(self.image.words[taker.core], target, start, stride, *events)
 
     def _gather(self, routes: tuple[int, ...]) -> Events:
         """Put the events of several routes into canonical order; consumers of a site share it."""
+        if len(routes) == 1:
+            return self._wave.sent[routes[0]]
         gathered = self._wave.gathered
         if routes not in gathered:
             parts = [self._wave.sent[route] for route in routes]

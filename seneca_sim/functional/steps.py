@@ -94,6 +94,43 @@ def residual_add(x: Floats, acc: Floats) -> None:
 
 
 @_step
+def scale_rows(acc: Floats, scale: Floats) -> None:
+    """Apply the scales of integer weights."""
+    acc *= scale
+
+
+@_step
+def bias(acc: Floats, bias: Floats) -> None:
+    """Add a bias."""
+    acc += bias
+
+
+@_step
+def bias_reset(acc: Floats, bias: Floats) -> None:
+    """Start from a bias."""
+    acc[:] = bias
+
+
+@_step
+def relu(x: Floats) -> None:
+    """Rectify in place."""
+    np.maximum(x, 0, out=x)
+
+
+@_step
+def fire(threshold: Floats, x: Floats, out: Floats) -> None:
+    """Send what is above the threshold; the vector stays."""
+    out[:] = x
+
+
+@_step
+def relu_fire(threshold: Floats, acc: Floats, out: Floats) -> None:
+    """Rectify."""
+    out[:] = np.maximum(acc, 0)
+    acc[:] = 0
+
+
+@_step
 def relu2_fire(threshold: Floats, acc: Floats, out: Floats) -> None:
     """Channel mixing's relu squared."""
     out[:] = np.square(np.maximum(acc, 0))

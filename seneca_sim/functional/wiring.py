@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from seneca_sim.errors import InputError
-from seneca_sim.program import NO_REGION, NO_ROUTE, Program
-
-EVENT_KERNELS = ("event_bf16",)
-"""Event kernels whose values can be run in a program."""
+from seneca_sim.functional.formats import EVENT_FORMATS
+from seneca_sim.program import NO_REGION, NO_ROUTE, Consumer, Program
 
 
 @dataclass(frozen=True)
@@ -61,36 +59,51 @@ def _check_buffer(program: Program, route: int) -> None:
     way = program.routes[route]
     if way.acknowledges != NO_ROUTE or way.stage < 0:
         return
-    rows = 0 if way.buffer == NO_REGION else program.regions[way.buffer].rows
-    if rows < way.high - way.low:
-        raise _error(program, route, f"leaves an output buffer of {rows} words")
     if way.high > program.sites[way.site].width:
         raise _error(program, route, "sends channels that its site does not have")
+    if way.buffer == NO_REGION:
+        raise _error(program, route, "leaves no output buffer")
+    buffer = program.regions[way.buffer]
+    if way.low < buffer.low or way.high - buffer.low > buffer.rows:
+        last = buffer.low + buffer.rows
+        raise _error(program, route, f"leaves an output buffer of {buffer.low}:{last}")
 
 
 def _check_consumer(program: Program, index: int, routes: tuple[int, ...]) -> None:
     taker = program.consumers[index]
     if taker.core == program.host:
         return
-    low, high = 0, program.regions[taker.weights].columns if taker.kernel else 0
-    if taker.kernel and taker.kernel not in EVENT_KERNELS:
-        raise InputError(
-            f"program {program.name}: values of kernel {taker.kernel!r} cannot be run; expected "
-            f"{' or '.join(EVENT_KERNELS)}"
-        )
-    for place in (taker.weights, taker.target) if taker.kernel else ():
-        region = program.regions[place]
-        if taker.neurons > region.rows:
-            raise InputError(
-                f"program {program.name}: {taker.neurons} neurons on core {taker.core}, but "
-                f"{region.name} has {region.rows} rows"
-            )
-    if not taker.kernel:
+    if taker.kernel:
+        _check_slice(program, taker)
+        weights = program.regions[taker.weights]
+        low, high = weights.column_low, weights.column_low + weights.columns
+    else:
         low, high = program.regions[taker.target].low, program.regions[taker.target].high
     for route in routes:
         way = program.routes[route]
         if way.low < low or way.high > high:
             raise _error(program, route, f"reaches core {taker.core}, which takes {low}:{high}")
+
+
+def _check_slice(program: Program, taker: Consumer) -> None:
+    if taker.kernel not in EVENT_FORMATS:
+        raise InputError(
+            f"program {program.name}: values of kernel {taker.kernel!r} cannot be run; expected "
+            f"one of {', '.join(EVENT_FORMATS)}"
+        )
+    weights, target = program.regions[taker.weights], program.regions[taker.target]
+    bits = EVENT_FORMATS[taker.kernel].bits
+    if weights.word_bits != bits:
+        raise InputError(
+            f"program {program.name}: {taker.kernel} on core {taker.core} reads weights of {bits} "
+            f"bits, but {weights.name} has {weights.word_bits}"
+        )
+    for region in (weights, target):
+        if taker.neurons > region.rows:
+            raise InputError(
+                f"program {program.name}: {taker.neurons} neurons on core {taker.core}, but "
+                f"{region.name} has {region.rows} rows"
+            )
 
 
 def _error(program: Program, route: int, what: str) -> InputError:

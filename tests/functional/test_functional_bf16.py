@@ -19,11 +19,11 @@ from seneca_sim.functional.bf16_events import (
     apply_events_bf16,
     apply_packed_events,
     fire_bf16,
-    pack_weights,
 )
 from seneca_sim.functional.bf16_steps import STEPS
 from seneca_sim.functional.binding import operands
 from seneca_sim.functional.interpreted import interpreted_events, interpreted_step
+from seneca_sim.functional.packing import pack_weights
 
 EVERY = np.arange(1 << 16).astype(np.uint16)
 seeds = st.integers(0, 2**32 - 1)
@@ -170,9 +170,9 @@ def test_bf16_events_are_the_kernel_for_any_group(seed, draw, lanes, rows, colum
     channels = np.flatnonzero(rng.random(columns) < 0.6).astype(np.int64)
     values = draw(rng, channels.size)
     mine, theirs = words.copy(), words.copy()
-    place = columns * stride, 0, stride, count, channels, values
-    apply_events_bf16(mine, *place)
-    interpreted_events(theirs, *place, lanes=lanes, group=group)
+    place = columns * stride, 0, stride
+    apply_events_bf16(mine, *place, count, channels, values)
+    interpreted_events(theirs, *place, rows, channels, values, lanes=lanes, group=group)
     assert np.array_equal(mine, theirs)
 
 

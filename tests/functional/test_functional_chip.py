@@ -13,7 +13,7 @@ from seneca_sim.cost.interpreter import run_kernel
 from seneca_sim.cost.kernel import load_kernel
 from seneca_sim.errors import InputError
 from seneca_sim.functional import MemoryImage, run_values
-from seneca_sim.functional.binding import lanes_of
+from seneca_sim.functional.lanes import lanes_of
 from seneca_sim.functional.parameters import TRANSFORMS, at_bf16, chip_state, model_state
 from workloads import zoo
 from workloads.compiler import lower, rwkv4_graph

@@ -93,12 +93,13 @@ def test_words_may_overlap_where_a_program_is_wrong():
             {"tensor": "half:t"},
             {"t": MATRIX[:2]},
             "region w: unknown transform in 'half:t'; expected one of wkv_decay, wkv_shift, "
-            "padding, inverse, shares, threshold",
+            "padding, inverse, shares, threshold, scale",
         ),
         (
-            {"word_bits": 4},
+            {"word_bits": 2},
             {"t": MATRIX[:2]},
-            "region w of core 0 has words of 4 bits; values run on words of 16 and 32 bits",
+            "region w of core 0 has words of 2 bits; values run on words of 16 and 32 bits, and on "
+            "weights of 8 and 4",
         ),
         (
             {"address_bits": 8},

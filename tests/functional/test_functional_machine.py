@@ -137,8 +137,9 @@ def test_a_route_that_nobody_sends_stops_the_token(case):
 def test_a_consumer_without_a_route_stops_the_token(case):
     program = case.program
     lost = find(program, "blocks.1.x")
-    others = program.routes[find(program, "blocks.1.x", source=1)].destinations
-    program = change(program, "routes", lost, destinations=others, low=8, high=16)
+    other = program.routes[find(program, "blocks.1.x", source=1)]
+    same = {"destinations": other.destinations, "buffer": other.buffer}
+    program = change(program, "routes", lost, low=8, high=16, **same)
     with pytest.raises(DeadlockError, match=r"has blocks\.1\.x from 0 of 0 sources"):
         run(case, program)
 
@@ -146,17 +147,18 @@ def test_a_consumer_without_a_route_stops_the_token(case):
 @pytest.mark.parametrize(
     ("site", "changes", "message"),
     [
-        ("blocks.0.att.key", {"buffer": NO_REGION}, "leaves an output buffer of 0 words"),
-        ("blocks.0.att.key", {"high": 24}, "leaves an output buffer of 8 words"),
+        ("blocks.0.att.key", {"buffer": NO_REGION}, "leaves no output buffer"),
+        ("blocks.0.att.key", {"high": 24}, "leaves an output buffer of 0:8"),
         ("blocks.0.att.key", {"low": 20, "high": 28}, "sends channels that its site does not"),
-        ("blocks.1.x", {"low": 1, "high": 9}, "reaches core 2, which takes 0:8"),
+        ("blocks.1.x", {"low": 1, "high": 9}, "leaves an output buffer of 0:8"),
+        ("blocks.1.x", {"destinations": 3}, "reaches core 3, which takes 8:24"),
         ("blocks.1.x", {"destinations": 0}, "ends at core 0, where nobody takes it"),
     ],
 )
 def test_routes_that_cannot_be_run(case, site, changes, message):
     index = find(case.program, site)
     if "destinations" in changes:
-        changes = {"destinations": case.program.core_sets.index((0,))}
+        changes = {"destinations": case.program.core_sets.index((changes["destinations"],))}
     with pytest.raises(InputError, match=message):
         run(case, change(case.program, "routes", index, **changes))
 
@@ -182,7 +184,9 @@ def test_operands_of_another_length_are_refused(case):
 
 def test_kernels_without_values_are_refused(case):
     index = next(i for i, c in enumerate(case.program.consumers) if c.kernel)
-    with pytest.raises(InputError, match="values of kernel 'event_int8' cannot be run"):
+    with pytest.raises(InputError, match=r"values of kernel 'lif' cannot be run; expected one of "):
+        run(case, change(case.program, "consumers", index, kernel="lif"))
+    with pytest.raises(InputError, match="event_int8 on core 0 reads weights of 8 bits, but weigh"):
         run(case, change(case.program, "consumers", index, kernel="event_int8"))
     stage = case.program.stages[0]
     steps = (replace(stage.steps[0], kernel="lif"),)

@@ -5,7 +5,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from hypothesis.extra import numpy as hnp
 
+from seneca_sim.cost.bf16 import round_bf16
+from seneca_sim.cost.interpreter import run_kernel
 from seneca_sim.cost.kernel import load_kernel
 from seneca_sim.functional import steps
 from seneca_sim.functional.parameters import TRANSFORMS, log_decay
@@ -142,3 +145,14 @@ def test_a_decay_faster_than_any_number_forgets():
     aa, bb, pp, out = (np.array([x], np.float32) for x in (7, 3, 2, 0))
     steps.wkv(UNUSED, zeros(1), zeros(1), zeros(1) + 5, zeros(1), decay, shift, aa, bb, pp, out)
     assert (aa[0], bb[0], pp[0]) == (5, 1, 0)
+
+
+@given(hnp.arrays(np.float32, (3, 8), elements=st.floats(-100, 100, width=16)), st.data())
+def test_scale_rows_is_numpys_product_rounded(acc, data):
+    """The micro-kernel itself: 4 cycles a row, one rounding."""
+    scale = data.draw(hnp.arrays(np.float32, (3, 8), elements=st.floats(0, 2, width=16)))
+    kernel = load_kernel("scale_rows")
+    run = run_kernel(kernel, {"acc": acc, "scale": scale}, 3)
+    assert np.array_equal(run.value("acc"), round_bf16(round_bf16(acc) * round_bf16(scale)))
+    assert np.array_equal(run.value("scale"), round_bf16(scale))
+    assert kernel.cost(rows=3).cycles == 12

@@ -31,18 +31,18 @@ def test_the_full_name_wins_over_the_kind():
     assert density(trace, "blocks.1.ffn.val") == pytest.approx(0.5, abs=0.0125)
 
 
-@pytest.mark.parametrize("spread", [0, 0.5])
-def test_densities_of_zero_and_one_are_exact(spread):
+@pytest.mark.parametrize("hot_channels", [0, 0.5])
+def test_densities_of_zero_and_one_are_exact(hot_channels):
     ends = {**HALF, "att.key": 0, "att.out": 1}
-    trace = synthesise(SHAPE, ends, tokens=20, seed=3, spread=spread)
+    trace = synthesise(SHAPE, ends, tokens=20, seed=3, hot_channels=hot_channels)
     assert density(trace, "blocks.0.att.key") == 0
     assert density(trace, "blocks.1.att.out") == 1
 
 
-@pytest.mark.parametrize("spread", [0, 0.5])
-def test_the_same_seed_gives_the_same_trace(spread):
+@pytest.mark.parametrize("hot_channels", [0, 0.5])
+def test_the_same_seed_gives_the_same_trace(hot_channels):
     first, again, other = (
-        synthesise(SHAPE, HALF, tokens=5, seed=s, spread=spread) for s in (1, 1, 2)
+        synthesise(SHAPE, HALF, tokens=5, seed=s, hot_channels=hot_channels) for s in (1, 1, 2)
     )
     assert first == again
     assert first.sites["blocks.0.att.key"] != other.sites["blocks.0.att.key"]
@@ -56,14 +56,16 @@ def test_one_density_moves_no_other_mask():
     assert changed == ["blocks.0.att.val"]
 
 
-@pytest.mark.parametrize("spread", [0, 0.3, 0.8])
-def test_channels_spread_as_stated(spread):
+@pytest.mark.parametrize("hot_channels", [0, 0.3, 0.8])
+def test_channels_hot_channels_as_stated(hot_channels):
     shape = {"family": "rwkv4", "layers": 1, "width": 2000, "ffn": 1, "vocab": 1}
     tokens, d = 300, 0.3
-    mask = synthesise(shape, {**HALF, "att.out": d}, tokens=tokens, seed=5, spread=spread)
+    mask = synthesise(
+        shape, {**HALF, "att.out": d}, tokens=tokens, seed=5, hot_channels=hot_channels
+    )
     rates = mask.sites["blocks.0.att.out"].mask.mean(0)
     # Variance of a channel's rate: that of its probability, plus what is left of the coin's.
-    v = spread**2 * d * (1 - d)
+    v = hot_channels**2 * d * (1 - d)
     expected = v + (d * (1 - d) - v) / tokens
     assert rates.mean() == pytest.approx(d, abs=5 * np.sqrt(expected / 2000))
     assert rates.var() == pytest.approx(expected, rel=0.2)
@@ -77,7 +79,9 @@ def test_channels_spread_as_stated(spread):
         ({"densities": {**HALF, "atn.key": 0}}, "unknown site 'atn.key'; did you mean 'att.key'?"),
         ({"tokens": 0}, "tokens is 0; expected at least 1"),
         ({"seed": -1}, "seed is -1; expected an integer >= 0"),
-        ({"spread": 1}, "spread is 1; expected 0 <= spread < 1"),
+        ({"hot_channels": 1.01}, "hot_channels is 1.01; expected 0 to 1"),
+        ({"token_correlation": 1}, "token_correlation is 1; expected 0 <= token_correlation < 1"),
+        ({"token_correlation": -0.1}, "token_correlation is -0.1; expected 0 <="),
     ],
 )
 def test_what_is_refused(change, message):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from seneca_sim.config.check import nearest
 from seneca_sim.errors import InputError
 from workloads import zoo
 from workloads.sparsity.recipe import Recipe, read_recipe
@@ -81,6 +82,11 @@ def shipped_inputs(
         InputError: unknown workload, unreadable text or recipe, too little text.
     """
     name = workload or SHIPPED
+    if zoo.is_shape(name):
+        raise InputError(
+            f"{name} is a shape without weights, and this needs a model; `run` and `trace synth` "
+            "draw its events, or give a checkpoint"
+        )
     models = {entry.name for entry in zoo.entries() if entry.kind == "model"}
     if name in models:
         weights = zoo.weights_path(name)
@@ -105,9 +111,10 @@ def _recipe_of(model: str) -> str:
 def _own_checkpoint(name: str, models: set[str]) -> Path:
     path = Path(name)
     if not path.exists():
+        known = [*sorted(models), *zoo.shape_names()]
         raise InputError(
-            f"workload {name!r} is neither a file nor in the zoo; the zoo has "
-            f"{', '.join(sorted(models))}"
+            f"workload {name!r} is neither a file nor in the zoo{nearest(name, known)}; the zoo "
+            f"has {', '.join(sorted(models))}, and the shapes {', '.join(zoo.shape_names())}"
         )
     return path
 

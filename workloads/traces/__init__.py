@@ -4,8 +4,17 @@ Everything here needs numpy only, except `workloads.traces.record`, which runs a
 is therefore not imported by this package.
 """
 
+from workloads.traces.channels import ChannelStats, channel_stats
 from workloads.traces.file import read_trace, write_trace
-from workloads.traces.sites import BLOCK_SITES, CHECK_SITES, TraceShape, block_sites, site_widths
+from workloads.traces.sites import (
+    BLOCK_SITES,
+    CHECK_SITES,
+    TraceShape,
+    block_sites,
+    site_widths,
+    trace_shape,
+)
+from workloads.traces.statistical import statistical_trace
 from workloads.traces.stats import (
     MacCount,
     SiteZeros,
@@ -22,18 +31,22 @@ __all__ = [
     "BLOCK_SITES",
     "CHECK_SITES",
     "ActivationTrace",
+    "ChannelStats",
     "MacCount",
     "SiteTrace",
     "SiteZeros",
     "TraceShape",
     "average_sparsity",
     "block_sites",
+    "channel_stats",
     "count_macs",
     "mac_ratio",
     "mean_sparsity",
     "read_trace",
     "site_widths",
+    "statistical_trace",
     "synthesise",
+    "trace_shape",
     "write_trace",
     "zeros_by_site",
 ]

@@ -1,67 +1,70 @@
-"""The places of an RWKV-4 model where a trace is taken: names, widths and the matrices behind them.
+"""The places of a model where a trace is taken: names, widths and the matrices behind them.
 
-A *block site* is the input vector of one matrix; its zeros are events that are never sent. `emb`,
-`head` and `logits` are *check sites*: dense vectors, kept only to compare values.
+A *block site* is the input vector of a block's matrices; its zeros are events that are never sent.
+`emb`, `head` and `logits` are *check sites*: dense vectors, kept only to compare values. Which
+block sites there are depends on the family (`workloads.families`).
 """
 
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
-from typing import TypedDict
+from typing import NotRequired, TypedDict, cast
 
 from seneca_sim.errors import InputError
+from workloads.families import Family, Shape, family_of
 
-BLOCK_SITES = ("att.key", "att.rec", "att.val", "att.out", "ffn.rec", "ffn.key", "ffn.val")
+BLOCK_SITES = family_of("rwkv4").kinds
+"""Kinds of block sites of RWKV-4."""
 CHECK_SITES = ("emb", "head", "logits")
-STATES = ("att_x", "aa", "bb", "pp", "ffn_x")
-FAMILIES = ("rwkv4",)
 
 
 class TraceShape(TypedDict):
-    """The dimensions of a model: its family, and counts of layers, channels and tokens."""
+    """The dimensions of a model as a trace holds them: what `Shape.stated` gives."""
 
     family: str
     layers: int
     width: int
     ffn: int
     vocab: int
+    heads: NotRequired[int]
+    positions: NotRequired[int]
+    embedding: NotRequired[int]
+    post_norm: NotRequired[int]
+    rank_decay: NotRequired[int]
+    rank_rate: NotRequired[int]
+    rank_value: NotRequired[int]
+    rank_gate: NotRequired[int]
+
+
+def trace_shape(shape: Shape) -> TraceShape:
+    """A shape as a trace holds it."""
+    return cast(TraceShape, shape.stated())
 
 
 def check_shape(shape: Mapping[str, object]) -> TraceShape:
-    """Return a copy of `shape` with exactly the keys of `TraceShape`, all counts positive."""
-    keys = tuple(TraceShape.__annotations__)
-    if set(shape) != set(keys):
-        raise InputError(f"shape has the keys {sorted(shape)}; expected {sorted(keys)}")
-    if shape["family"] not in FAMILIES:
-        raise InputError(f"shape.family is {shape['family']!r}; known families: rwkv4")
-    layers, width, ffn, vocab = (_positive(key, shape[key]) for key in keys[1:])
-    return TraceShape(family=str(shape["family"]), layers=layers, width=width, ffn=ffn, vocab=vocab)
+    """Return a copy of `shape` with exactly the keys of its family, checked as `Shape` does."""
+    return trace_shape(Shape.of(shape))
 
 
-def _positive(key: str, value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InputError(f"shape.{key} is {value!r}; expected a positive integer")
-    return value
+def family_of_shape(shape: TraceShape) -> Family:
+    """The family of a trace's shape."""
+    return family_of(shape["family"])
 
 
 def block_sites(shape: TraceShape) -> tuple[str, ...]:
-    """Full names `blocks.{N}.{site}` of all block sites, layer by layer, in forward order."""
-    return tuple(f"blocks.{n}.{site}" for n in range(shape["layers"]) for site in BLOCK_SITES)
+    """Full names, as in `blocks.3.att.key`, of all block sites, by layer, in forward order."""
+    family = family_of_shape(shape)
+    return tuple(
+        family.full_name(layer, kind) for layer in range(shape["layers"]) for kind in family.kinds
+    )
 
 
 def site_widths(shape: TraceShape) -> dict[str, int]:
     """Channels of every site, in canonical order: the block sites, then `emb`, `head`, `logits`."""
-    blocks = {name: width_of(kind_of(name), shape) for name in block_sites(shape)}
-    return blocks | {"emb": shape["width"], "head": shape["width"], "logits": shape["vocab"]}
-
-
-def width_of(kind: str, shape: TraceShape) -> int:
-    """Channels of a block site, given without its layer: the columns of its matrix."""
-    return shape["ffn"] if kind == "ffn.val" else shape["width"]
-
-
-def fan_out(kind: str, shape: TraceShape) -> int:
-    """Neurons that one event of this block site reaches: the rows of its matrix."""
-    return shape["ffn"] if kind == "ffn.key" else shape["width"]
+    family, sizes = family_of_shape(shape), Shape.of(shape)
+    columns = {kind: family.site(kind).columns(sizes) for kind in family.kinds}
+    blocks = {name: columns[kind_of(name)] for name in block_sites(shape)}
+    head = sizes.embedding or sizes.width
+    return blocks | {"emb": sizes.width, "head": head, "logits": sizes.vocab}
 
 
 def kind_of(name: str) -> str:
@@ -83,5 +86,7 @@ def check_names(what: str, names: Iterable[str], known: Iterable[str]) -> None:
 
 
 def _suggestion(name: str, known: list[str]) -> str:
+    if not known:
+        return "; none are known here"
     close = get_close_matches(str(name), known, n=1)
     return f"; did you mean {close[0]!r}?" if close else f"; known are {known[0]!r} … {known[-1]!r}"

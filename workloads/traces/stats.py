@@ -1,13 +1,14 @@
 """What the zeros of a trace are worth: zeros per site, average sparsity, surviving MACs.
 
-An event at a block site wakes one column of the site's matrix, so each zero saves as many MACs as
-the matrix has rows. Counts are exact integers; shares and ratios are derived from them.
+An event at a block site wakes one column of each matrix that reads it, so each zero saves as many
+MACs as these have rows. Counts are exact integers; shares and ratios are derived from them.
 """
 
 from dataclasses import dataclass
 
 from seneca_sim.errors import InputError
-from workloads.traces.sites import BLOCK_SITES, block_sites, fan_out, kind_of, layer_of
+from workloads.families import Shape
+from workloads.traces.sites import block_sites, family_of_shape, kind_of, layer_of
 from workloads.traces.trace import ActivationTrace
 
 
@@ -34,7 +35,8 @@ class MacCount:
         tokens: number of tokens.
         surviving: MACs of the block matrices for the events that were sent.
         dense: MACs of the block matrices if nothing were skipped.
-        head: MACs of the head, which is never thresholded.
+        head: MACs outside the blocks, which are never thresholded: the head, and projections of
+            an embedding of another width.
     """
 
     tokens: int
@@ -60,28 +62,42 @@ def zeros_by_site(trace: ActivationTrace) -> tuple[SiteZeros, ...]:
 def mean_sparsity(trace: ActivationTrace) -> dict[str, float]:
     """Share of zeros of each kind of site, mean over layers, as the literature tabulates it."""
     rows = zeros_by_site(trace)
-    layers = trace.shape["layers"]
-    return {kind: sum(r.sparsity for r in rows if r.site == kind) / layers for kind in BLOCK_SITES}
+    layers, kinds = trace.shape["layers"], family_of_shape(trace.shape).kinds
+    return {kind: sum(r.sparsity for r in rows if r.site == kind) / layers for kind in kinds}
 
 
 def average_sparsity(trace: ActivationTrace) -> float:
-    """Share of zeros over all block sites, each weighted by its matrix; 0 to 1.
+    """Share of zeros over all block sites, weighted as the family's literature does; 0 to 1.
 
-    With ffn = 4 width the weights are 4/13 for ffn.key and ffn.val and 1/13 for the other five, as
-    in arXiv 2501.16337. It equals the share of block MACs skipped.
+    For RWKV each site has the weight of its matrices: with ffn = 4 width 4/13 for ffn.key and
+    ffn.val and 1/13 for the other five of RWKV-4, as in arXiv 2501.16337, so that it equals the
+    share of block MACs skipped. For OPT the inputs of q, k, v, fc1 and fc2 are counted instead,
+    3 : 1 : 4 (docs/zoo.md); `count_macs(trace).sparsity` is then another number.
     """
-    return count_macs(trace).sparsity
+    family, shape = family_of_shape(trace.shape), Shape.of(trace.shape)
+    rows = zeros_by_site(trace)
+    weights = [family.channel_weight(shape, row.layer, row.site) for row in rows]
+    zeros = sum(w * row.zeros for w, row in zip(weights, rows, strict=True))
+    return zeros / sum(w * row.total for w, row in zip(weights, rows, strict=True))
 
 
 def count_macs(trace: ActivationTrace) -> MacCount:
-    """Surviving and dense MACs of the block matrices, and those of the head."""
-    shape, tokens = trace.shape, trace.tokens.size
-    sites = [(trace.sites[n], fan_out(kind_of(n), shape)) for n in block_sites(shape)]
+    """Surviving and dense MACs of the block matrices, and those of the head.
+
+    Dense matrices of a block (OPT's attention output, RWKV-7's second low-rank halves) count in
+    full as surviving. Attention over cached keys and values is left out: it depends on position.
+    """
+    family, shape, tokens = family_of_shape(trace.shape), Shape.of(trace.shape), trace.tokens.size
+    always = tokens * sum(family.dense_macs(shape, layer) for layer in range(shape.layers))
+    sites = [
+        (trace.sites[name], family.site(kind_of(name)).rows(shape, layer_of(name)))
+        for name in block_sites(trace.shape)
+    ]
     return MacCount(
         tokens=tokens,
-        surviving=sum(site.survivors * rows for site, rows in sites),
-        dense=sum(site.mask.size * rows for site, rows in sites),
-        head=shape["vocab"] * shape["width"] * tokens,
+        surviving=always + sum(site.survivors * rows for site, rows in sites),
+        dense=always + sum(site.mask.size * rows for site, rows in sites),
+        head=family.head_macs(shape) * tokens,
     )
 
 

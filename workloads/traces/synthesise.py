@@ -1,19 +1,30 @@
-"""Traces without a model: masks drawn from stated densities, for models too large to run."""
+"""Traces without a model: masks drawn from stated densities, for models too large to run.
+
+The model of a channel is a chain of two states. Its next bit is drawn with probability
+p + c (last bit - p): the share of ones stays p, and the correlation of neighbouring tokens is c.
+A channel's p is the site's density d, or, with hot channels, d + v (h - d): h is 1 for a share d of
+the channels and 0 for the others, and v, from 0 to 1, says how far each is drawn towards its end.
+The mean over channels stays d, and the variance is E[v²] d (1 - d).
+
+Nothing but additions, products, square roots and comparisons of PCG64's doubles goes in, all of
+them exact by IEEE 754, so a seed gives the same bytes on every machine and with every NumPy.
+"""
 
 from collections.abc import Mapping
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 
 from seneca_sim.errors import InputError
 from workloads.traces.sites import (
-    BLOCK_SITES,
     TraceShape,
     block_sites,
     check_names,
     check_shape,
+    family_of_shape,
     kind_of,
-    width_of,
+    site_widths,
 )
 from workloads.traces.trace import ActivationTrace, SiteTrace
 
@@ -24,15 +35,15 @@ def synthesise(
     *,
     tokens: int,
     seed: int,
-    spread: float = 0.0,
+    token_correlation: float = 0.0,
+    hot_channels: float = 0.0,
     variant: str = "synthetic",
+    model: str | None = None,
 ) -> ActivationTrace:
     """Draw the masks of a trace; no values, all token ids 0.
 
-    Every (token, channel) is drawn by itself. Its probability is the site's density d, or with
-    `spread` s > 0 the channel's own, fixed over the tokens and drawn from the Beta distribution of
-    mean d and standard deviation s sqrt(d (1 - d)): hot and cold channels. Each site has its own
-    random stream, so that changing one density moves no other mask.
+    Each site has its own random stream, so that changing one density moves no other mask; with the
+    same seed and options, a lower density keeps a subset of the events of a higher one.
 
     Args:
         shape: dimensions of the model.
@@ -40,39 +51,66 @@ def synthesise(
             (`att.key`); the full name wins. Every block site must be covered.
         tokens: number of tokens.
         seed: not negative; the same arguments give the same trace.
-        spread: 0 (independent) up to, but not including, 1 (a channel always or never fires).
+        token_correlation: of a channel's bits at neighbouring tokens, 0 (independent) up to, but
+            not including, 1.
+        hot_channels: standard deviation of the channels' shares of ones over its largest possible,
+            √(d (1 - d)): 0 (all channels alike) to 1 (each always or never fires).
         variant: the trace's variant.
+        model: the trace's model; by default a text that says how it was drawn.
     """
     shape = check_shape(shape)
-    check_names("site", densities, [*block_sites(shape), *BLOCK_SITES])
-    _check_draw(tokens, seed, spread)
+    check_names("site", densities, [*block_sites(shape), *family_of_shape(shape).kinds])
+    check_draw(tokens, seed, token_correlation, hot_channels)
+    widths = site_widths(shape)
     names = block_sites(shape)
     streams = np.random.SeedSequence(seed).spawn(len(names))
     sites = {
         name: _draw(
-            stream, (tokens, width_of(kind_of(name), shape)), _density(name, densities), spread
+            np.random.Generator(np.random.PCG64(stream)),
+            (tokens, widths[name]),
+            _density(name, densities),
+            token_correlation,
+            hot_channels,
         )
         for name, stream in zip(names, streams, strict=True)
     }
-    model = f"synthetic(seed={seed}, spread={spread})"
-    return ActivationTrace(shape, model, variant, np.zeros(tokens, np.int32), sites)
+    how = f"seed={seed}, token_correlation={token_correlation}, hot_channels={hot_channels}"
+    return ActivationTrace(
+        shape, model or f"synthetic({how})", variant, np.zeros(tokens, np.int32), sites
+    )
 
 
 def _draw(
-    stream: np.random.SeedSequence, size: tuple[int, int], density: float, spread: float
+    rng: np.random.Generator, size: tuple[int, int], density: float, correlation: float, hot: float
 ) -> SiteTrace:
-    rng = np.random.Generator(np.random.PCG64(stream))
-    return SiteTrace(size[1], rng.random(size) < _channels(rng, size[1], density, spread))
+    """Draw one token after the other, so that memory holds no more than the bits themselves."""
+    tokens, width = size
+    share = channel_shares(rng, width, density, hot)
+    mask = np.empty(size, np.bool_)
+    mask[0] = rng.random(width) < share
+    for token in range(1, tokens):
+        chance = share + correlation * (mask[token - 1] - share) if correlation else share
+        mask[token] = rng.random(width) < chance
+    return SiteTrace(width, mask)
 
 
-def _channels(
-    rng: np.random.Generator, width: int, density: float, spread: float
+def channel_shares(
+    rng: np.random.Generator, width: int, density: float, hot: float
 ) -> NDArray[np.float64] | float:
-    """Probabilities of the channels. Beta(a, b) has variance d (1 - d) / (a + b + 1)."""
-    if spread == 0 or density in (0, 1):
+    """Share of ones of each channel: mean `density`, variance hot² density (1 - density).
+
+    v is uniform on [0, √3 hot], or on [low, 1] where that would pass 1, with E[v²] = hot².
+    """
+    if hot == 0 or density in (0, 1):
         return density
-    total = 1 / spread**2 - 1
-    return rng.beta(density * total, (1 - density) * total, width)
+    is_hot = rng.random(width) < density
+    if 3 * hot * hot <= 1:
+        low, high = 0.0, sqrt(3.0) * hot
+    else:  # (1 + low + low²) / 3 = hot²
+        low, high = (sqrt(12 * hot * hot - 3) - 1) / 2, 1.0
+    pull = low + (high - low) * rng.random(width)
+    shares: NDArray[np.float64] = density + pull * (is_hot - density)
+    return shares
 
 
 def _density(name: str, densities: Mapping[str, float]) -> float:
@@ -84,10 +122,15 @@ def _density(name: str, densities: Mapping[str, float]) -> float:
     return value
 
 
-def _check_draw(tokens: int, seed: int, spread: float) -> None:
+def check_draw(tokens: int, seed: int, token_correlation: float, hot_channels: float) -> None:
+    """Raise an `InputError` for arguments of a drawing that mean nothing."""
     if tokens < 1:
         raise InputError(f"tokens is {tokens}; expected at least 1")
     if seed < 0:
         raise InputError(f"seed is {seed}; expected an integer >= 0")
-    if not 0 <= spread < 1:
-        raise InputError(f"spread is {spread}; expected 0 <= spread < 1")
+    if not 0 <= token_correlation < 1:
+        raise InputError(
+            f"token_correlation is {token_correlation}; expected 0 <= token_correlation < 1"
+        )
+    if not 0 <= hot_channels <= 1:
+        raise InputError(f"hot_channels is {hot_channels}; expected 0 to 1")

@@ -17,11 +17,11 @@ from workloads.traces import canonical
 from workloads.traces.checks import check_array, frozen
 from workloads.traces.sites import (
     CHECK_SITES,
-    STATES,
     TraceShape,
     block_sites,
     check_names,
     check_shape,
+    family_of_shape,
     site_widths,
 )
 
@@ -103,8 +103,8 @@ class ActivationTrace:
         variant: "natural", "sparsified", "dense", or any other word.
         tokens: int32 [tokens], the ids that were fed in.
         sites: every block site, and any of `emb`, `head`, `logits`, which have no zeros to skip.
-        state: recurrent state before the first token: att_x, aa, bb, pp and ffn_x, float32
-            [layers, width] each; or empty.
+        state: recurrent state before the first token, float32 [layers, width] each: att_x, aa, bb,
+            pp and ffn_x of RWKV-4; or empty, as always for other families.
         thresholds: T by block site; a site that is not named has T = 0.
     """
 
@@ -192,15 +192,16 @@ def _check_sites(sites: Mapping[str, SiteTrace], shape: TraceShape, tokens: int)
 def _checked_state(
     state: Mapping[str, NDArray[np.float32]], shape: TraceShape
 ) -> dict[str, NDArray[np.float32]]:
-    check_names("state", state, STATES)
-    if state and len(state) != len(STATES):
-        raise InputError(f"state has only {', '.join(state)}; expected all of {', '.join(STATES)}")
+    states = family_of_shape(shape).states
+    check_names("state", state, states)
+    if state and len(state) != len(states):
+        raise InputError(f"state has only {', '.join(state)}; expected all of {', '.join(states)}")
     for name, array in state.items():
         check_array(f"state {name}", array, np.dtype(np.float32))
         if array.shape != (shape["layers"], shape["width"]):
             expected = (shape["layers"], shape["width"])
             raise InputError(f"state {name} has shape {array.shape}; expected {expected}")
-    return {name: frozen(state[name]) for name in STATES if name in state}
+    return {name: frozen(state[name]) for name in states if name in state}
 
 
 def _bits(site: SiteTrace) -> bytes | None:

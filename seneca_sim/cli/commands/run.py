@@ -13,18 +13,20 @@ import click
 from seneca_sim.cli.options import (
     DEFAULT_ENERGY,
     chip_option,
+    drawing_of,
     inputs_of,
     json_option,
     need_torch,
     set_option,
     workload_options,
 )
-from seneca_sim.cli.settings import parse_settings
+from seneca_sim.cli.settings import Settings, parse_settings
 from seneca_sim.errors import InputError
 
 if TYPE_CHECKING:
     from seneca_sim.engine.choose import Engine
     from seneca_sim.results import RunResult
+    from workloads.job import Inputs
     from workloads.traces import ActivationTrace
 
 RUNS_FOLDER = "seneca-runs"
@@ -38,6 +40,7 @@ class Source:
     traces: dict[str, ActivationTrace]
     workload: dict[str, Any]
     measure: Callable[[], dict[str, float]] = dict  # bits per byte by variant
+    warnings: tuple[str, ...] = ()
 
 
 @click.command("run")
@@ -48,7 +51,9 @@ class Source:
               help="Energy table, or a YAML file.")  # fmt: skip
 @click.option("--engine", type=click.Choice(["auto", "reference", "compiled"]), default="auto",
               show_default=True, help="Both engines give the same numbers.")  # fmt: skip
-@click.option("--trace", type=click.Path(path_type=Path), help="Replay a trace; needs no torch.")
+@click.option("--trace", type=click.Path(path_type=Path),
+              help="Replay a recorded trace; needs no torch. Beside a shape, in place of drawn "
+              "masks.")  # fmt: skip
 @click.option("--out", type=click.Path(path_type=Path),
               help=f"Run folder; default: {RUNS_FOLDER}/NAME-ID.")  # fmt: skip
 @click.option("--packets", is_flag=True, help="Also write the per-packet log, packets.csv.")
@@ -69,13 +74,13 @@ def command(
     no_accuracy: bool,
     as_json: bool,
 ) -> None:
-    """Simulate WORKLOAD (a zoo name or a checkpoint; default: the model that ships).
+    """Simulate WORKLOAD (a zoo name, a checkpoint or a shape file; default: the shipped model).
 
     Prints energy and latency per token, dense, natural and sparsified, and writes a run folder.
     """
     started = time.perf_counter()
     from seneca_sim.chip.load import load_chip
-    from seneca_sim.cli.compiling import compile_shape
+    from seneca_sim.cli.compiling import compile_shape, fitted_chip
     from seneca_sim.cli.pipeline import (
         Machine,
         resolved_inputs,
@@ -89,28 +94,78 @@ def command(
     mode = settings.mode
     loaded, table = load_chip(chip, settings.chip), load_energy(energy, settings.energy)
     check_writable(out or RUNS_FOLDER)
-    if trace is not None:
-        if workload is not None or recipe is not None or text is not None:
-            raise InputError("--trace replays a trace: leave WORKLOAD, --text and --recipe out")
-        source = _replay(trace)
-    else:
-        source = _record(inputs_of(workload, text, recipe, settings, rescaled), not no_accuracy)
-    shape = next(iter(source.traces.values())).shape
-    program = compile_shape(source.name, shape, loaded.chip, settings)
+    source = _source(
+        workload, trace, settings, lambda: inputs_of(workload, text, recipe, settings, rescaled),
+        others=text is not None or recipe is not None, measure=not no_accuracy,
+    )  # fmt: skip
+    last = list(source.traces.values())[-1]  # the sparsest: what work is balanced by
+    loaded = fitted_chip(source.name, last.shape, loaded, chip, settings)
+    program = compile_shape(source.name, last.shape, loaded.chip, settings, last)
     machine = Machine(loaded, table, program, mode, packets, engine)
     bits = source.measure()  # slow the first time, so only for what compiles
     prepared = time.perf_counter()
     results = simulate_variants(machine, with_dense(source.traces))
     simulated = time.perf_counter()
     resolved = resolved_inputs(machine, settings, source.workload)
+    resolved["asked"] = {
+        "workload": workload or "", "text": str(text or ""), "recipe": str(recipe or ""),
+        "rescaled": rescaled or "", "trace": str(trace or ""), "chip": chip, "energy": energy,
+        "sets": list(sets),
+    }  # fmt: skip
     wall = {"prepare_s": prepared - started, "simulate_s": simulated - prepared}
     _finish(source, bits, results, resolved, wall, out, as_json)
 
 
-def _replay(path: Path) -> Source:
+def _source(
+    workload: str | None,
+    trace: Path | None,
+    settings: Settings,
+    inputs: Callable[[], Inputs],
+    *,
+    others: bool,
+    measure: bool,
+) -> Source:
+    """Where the traces come from: a file, a shape's densities, or a model that is run.
+
+    `others`: options were given that only make sense for a model that is run.
+    """
+    from workloads import zoo
+
+    shape = workload if workload is not None and zoo.is_shape(workload) else None
+    if trace is not None and (others or workload != shape):
+        raise InputError(
+            "--trace replays a trace: leave --text and --recipe out, and WORKLOAD unless it is a "
+            "shape"
+        )
+    if shape is not None and others:
+        raise InputError(f"{shape} is a shape without weights: leave --text and --recipe out")
+    if trace is not None:
+        return _replay(trace, shape)
+    if shape is not None:
+        return _draw(shape, settings)
+    return _record(inputs(), measure)
+
+
+def _draw(workload: str, settings: Settings) -> Source:
+    from workloads import zoo
+    from workloads.job.drawn import description, drawn_traces, notice
+
+    card, how = zoo.load_shape(workload), drawing_of(settings)
+    workload_of = description(card, how)
+    traces = drawn_traces(card, how)
+    workload_of["traces"] = {label: trace.content_hash for label, trace in traces.items()}
+    return Source(card.name, traces, workload_of, warnings=(notice(card),))
+
+
+def _replay(path: Path, shape: str | None) -> Source:
     from workloads.traces import read_trace
 
     trace = read_trace(path)
+    if shape is not None:
+        from workloads import zoo
+        from workloads.job.drawn import check_trace
+
+        check_trace(zoo.load_shape(shape), trace, path)
     workload = {
         "trace": trace.content_hash,
         "model": trace.model,
@@ -168,6 +223,8 @@ def _finish(
         bits = {"dense": bits["natural"], **bits}  # the same values, only nothing is skipped
     folder = out or Path(RUNS_FOLDER) / f"{source.name}-{run_id_of(results)[:12]}"
     extra: dict[str, Any] = {"workload": source.workload, "bits_per_byte": bits, "wall": wall}
+    if source.warnings:
+        extra["warnings"] = list(source.warnings)
     if bits:
         extra["text_bytes"] = source.workload["evaluation_bytes"]
     write_run(folder, results, resolved, extra)

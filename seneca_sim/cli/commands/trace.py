@@ -1,18 +1,24 @@
-"""`trace`: record and show activation traces."""
+"""`trace`: record, draw and show activation traces."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from seneca_sim.cli.options import inputs_of, json_option, need_torch, set_option, workload_options
 from seneca_sim.errors import InputError
 
+if TYPE_CHECKING:
+    from workloads.traces import ChannelStats
+
 
 @click.group("trace")
 def command() -> None:
-    """Record a model's activations, or look at a recorded trace."""
+    """Record a model's activations, draw them for a shape, or look at a trace."""
 
 
 @command.command("record")
@@ -53,6 +59,42 @@ def record_command(
     click.echo(f"{output}: {len(trace.tokens)} tokens, {variant}, id {trace.content_hash[:12]}")
 
 
+@command.command("synth")
+@click.argument("shape")
+@click.option("--variant", default="sparsified", show_default=True,
+              help="dense, or one that the shape has densities for.")  # fmt: skip
+@click.option("--tokens", type=click.IntRange(min=1), default=16, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--token-correlation", type=float, default=0.0, show_default=True,
+              help="Of a channel's bits at neighbouring tokens, 0 to 1.")  # fmt: skip
+@click.option("--hot-channels", type=float, default=0.0, show_default=True,
+              help="0: all channels alike; 1: each always or never fires.")  # fmt: skip
+@click.option("-o", "--output", type=click.Path(path_type=Path), required=True)
+def synth(
+    shape: str,
+    variant: str,
+    tokens: int,
+    seed: int,
+    token_correlation: float,
+    hot_channels: float,
+    output: Path,
+) -> None:
+    """Draw a trace for SHAPE (a zoo name or a shape file) from the densities of its sites."""
+    from workloads import zoo
+    from workloads.job.drawn import Drawing, draw_variant
+    from workloads.traces import write_trace
+
+    card = zoo.load_shape(shape)
+    how = Drawing(tokens, seed, token_correlation, hot_channels)
+    trace = draw_variant(card, variant, how)
+    write_trace(output, trace)
+    mark = card.densities(variant).mark
+    click.echo(
+        f"{output}: {tokens} tokens of {card.name}, {variant} (densities {mark}), "
+        f"id {trace.content_hash[:12]}"
+    )
+
+
 @command.command("show")
 @click.argument("file", type=click.Path(path_type=Path))
 @json_option
@@ -79,10 +121,68 @@ def show(file: Path, as_json: bool) -> None:
         click.echo(json.dumps(facts, indent=2))
         return
     shape = ", ".join(f"{key} {value}" for key, value in trace.shape.items())
-    click.echo(f"{file}: {trace.variant}, {facts['tokens']} tokens of {trace.model[:16]} ({shape})")
+    click.echo(
+        f"{file}: {trace.variant}, {facts['tokens']} tokens of {_short(trace.model)} ({shape})"
+    )
     for site, share in mean_sparsity(trace).items():
         click.echo(f"  {site:<8} {100 * share:5.1f} % zeros")
     click.echo(
         f"  average  {100 * average_sparsity(trace):5.1f} %, "
         f"{macs.per_token():,.0f} block MACs survive per token"
     )
+
+
+def _short(model: str) -> str:
+    """The head of a content hash, or a name without how it was drawn."""
+    return model.partition(" (")[0] if " (" in model else model[:16]
+
+
+@command.command("stats")
+@click.argument("file", type=click.Path(path_type=Path))
+@json_option
+def stats(file: Path, as_json: bool) -> None:
+    """Show how activity is spread: by site, over channels and from token to token."""
+    import json
+
+    from workloads.traces import average_sparsity, channel_stats, count_macs, read_trace
+
+    trace = read_trace(file)
+    rows, macs = channel_stats(trace), count_macs(trace)
+    if as_json:
+        facts = {
+            "schema": "seneca-trace-stats/1",
+            "trace": trace.content_hash,
+            "tokens": len(trace.tokens),
+            "sites": [asdict(row) for row in rows],
+            "average_sparsity": average_sparsity(trace),
+            "macs_skipped": macs.sparsity,
+            "macs_per_token": {"blocks": macs.per_token(), "all": macs.per_token(head=True)},
+        }
+        click.echo(json.dumps(facts, indent=2))
+        return
+    click.echo(f"{file}: {len(trace.tokens)} tokens of {trace.model}")
+    for line in _table(rows):
+        click.echo(line)
+    click.echo(
+        f"average sparsity {100 * average_sparsity(trace):.2f} %, {100 * macs.sparsity:.2f} % of "
+        f"block MACs skipped; {macs.per_token():,.0f} survive per token, "
+        f"{macs.per_token(head=True):,.0f} with the head"
+    )
+
+
+def _table(rows: Sequence[ChannelStats]) -> list[str]:
+    """One line for each site; a dash where there is nothing to estimate from."""
+    heads = ("zeros %", "gini", "variance", "always %", "never %", "correlation", "hot")
+    lines = [" ".join([f"{'site':<14}", *(f"{head:>11}" for head in heads)])]
+    for row in rows:
+        fitted = (row.token_correlation, row.hot_channels)
+        cells = [
+            f"{100 * (1 - row.density):.2f}",
+            f"{row.gini:.3f}",
+            f"{row.variance:.4f}",
+            f"{100 * row.always:.2f}",
+            f"{100 * row.never:.2f}",
+            *("-" if value is None else f"{value:.3f}" for value in fitted),
+        ]
+        lines.append(" ".join([f"{row.site:<14}", *(f"{cell:>11}" for cell in cells)]))
+    return lines
