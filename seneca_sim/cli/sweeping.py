@@ -168,7 +168,7 @@ class Opened:
             self.workload.prepare([case.run for case in cases], tell)
         for point, case in zip(self.sweep.points, cases, strict=True):
             try:
-                stages.compiled(case, work)
+                stages.compiled(stages.fitted(case), work)
             except SenecaError as error:
                 problems[f"{self._place(point.values, str(error))}: {error}"] += 1
         return {
