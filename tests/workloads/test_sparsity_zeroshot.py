@@ -92,7 +92,7 @@ class Told:
 
 
 def test_accuracies_by_hand() -> None:
-    """" b" is likely behind "a"; " cc" is not, but its second letter is, so it wins by length."""
+    """ " b" is likely behind "a"; " cc" is not, but its second letter is, so it wins by length."""
     model = Told({"a": " ", " ": "b", "c": "c"})
     items = (
         Item((("a", " b"), ("a", " d")), 0),  # right both ways
@@ -175,8 +175,8 @@ def test_faulty_tasks(tmp_path: Path, text: str, message: str) -> None:
 def test_tasks_that_are_not_there(tmp_path: Path) -> None:
     with pytest.raises(InputError, match=r"^task 'cloze2': neither a file nor one that ships"):
         find_task("cloze2")
+    (tmp_path / "a.jsonl.xz").write_text("plain")
     with pytest.raises(InputError, match=r"cannot be read \(Input format not supported"):
-        (tmp_path / "a.jsonl.xz").write_text("plain")
         read_task(tmp_path / "a.jsonl.xz")
 
 

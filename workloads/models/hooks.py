@@ -6,10 +6,10 @@ attention, are one site: the tap runs once and all of them get what it made.
 
 import fnmatch
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any, Iterator
+from typing import Any
 
 from torch import Tensor, nn
 

@@ -1,46 +1,13 @@
-"""The OPT forward of `workloads.models.opt` as a `SitedModel`, one stage a block.
+"""The OPT forward as a `SitedModel`, one stage a block."""
 
-It names the parts it uses instead of importing them: any forward with these parts and the sites
-of OPT will do.
-"""
-
-from collections.abc import Iterator, Mapping
-from typing import Any, Protocol
+from collections.abc import Iterator
 
 import torch
 from torch import Tensor
 
+from workloads.models.opt import OPT_SITES, Opt
 from workloads.models.readers import content_hash
 from workloads.models.sites import Carry, Site, Tap, no_tap
-
-
-class OptLikeShape(Protocol):
-    """Sizes of an OPT."""
-
-    layers: int
-    width: int
-    ffn: int
-    vocab: int
-    positions: int
-
-
-class OptLike(Protocol):
-    """The parts of an OPT forward."""
-
-    shape: Any
-    weights: Mapping[str, Tensor]
-
-    def zero_state(self, batch: int = 1) -> Any:
-        """An empty key-value cache."""
-
-    def embed(self, tokens: Tensor, tap: Tap) -> Tensor:
-        """Tokens to the input of block 0."""
-
-    def block(self, n: int, x: Tensor, state: Any, tap: Tap) -> tuple[Tensor, Any]:
-        """Run block `n`."""
-
-    def head(self, x: Tensor, tap: Tap) -> Tensor:
-        """Output of the last block to logits."""
 
 
 class OptSites:
@@ -48,12 +15,12 @@ class OptSites:
 
     gates: tuple[Site, ...] = ()
 
-    def __init__(self, model: OptLike) -> None:
+    def __init__(self, model: Opt) -> None:
         self.model = model
-        shape: OptLikeShape = model.shape
-        d, f = shape.width, shape.ffn
-        sizes = {"self_attn.qkv": 3 * d * d, "fc1": d * f, "fc2": d * f}
-        self.vocab, self.stages, self.positions = shape.vocab, shape.layers, shape.positions
+        shape, d, f = model.shape, model.shape.width, model.shape.ffn
+        sizes = dict(zip(OPT_SITES, (3 * d * d, d * f, d * f), strict=True))
+        self.vocab, self.stages = shape.vocab, shape.layers
+        self.positions: int | None = shape.positions
         self.block_macs = shape.layers * (4 * d * d + 2 * d * f)
         self.sites = tuple(
             Site(f"layers.{n}.{kind}", kind, n, n, size)

@@ -134,9 +134,7 @@ class Rwkv7:
         h = tap("head", self._norm("ln_out", carry[0]))
         return tap("logits", linear(h, self.weights["head.weight"]))
 
-    def block(
-        self, n: int, carry: Carry, state: Rwkv7Layer, tap: Tap
-    ) -> tuple[Carry, Rwkv7Layer]:
+    def block(self, n: int, carry: Carry, state: Rwkv7Layer, tap: Tap) -> tuple[Carry, Rwkv7Layer]:
         """Run block `n`; behind block 0 the carry also holds the values of block 0 (v_first)."""
         x, *first = carry
         p = f"blocks.{n}"
@@ -162,11 +160,11 @@ class Rwkv7:
         k = k * (1 + (rate - 1) * w[f"{p}.k_a"])
         if first:
             v = v + (first[0] - v) * torch.sigmoid(w[f"{p}.v0"] + xv @ w[f"{p}.v1"] @ w[f"{p}.v2"])
-        heads = [self._heads(part) for part in (r, decay, k, v, rate)]
-        y, after = delta_rule(*heads, removed, state.heads)
+        r, decay, k, v_heads, rate = (self._heads(part) for part in (r, decay, k, v, rate))
+        y, after = delta_rule(r, decay, k, v_heads, rate, removed, state.heads)
         y = group_norm(y.flatten(0, 1).flatten(1), self.shape.heads, w[f"{p}.ln_x.weight"],
                        w[f"{p}.ln_x.bias"], GROUP_EPS).view_as(x)  # fmt: skip
-        bonus = (heads[0] * heads[2] * w[f"{p}.r_k"]).sum(-1, keepdim=True) * heads[3]
+        bonus = (r * k * w[f"{p}.r_k"]).sum(-1, keepdim=True) * v_heads
         out = tap(f"{p}.out", (y + bonus.flatten(2)) * gate)
         return linear(out, w[f"{p}.output.weight"]), first[0] if first else v, after
 
@@ -182,7 +180,7 @@ class Rwkv7:
         return linear(tap(f"{p}.val", k * k), w[f"{p}.value.weight"])
 
     def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (self.shape.heads, -1))
+        return x.view(*x.shape[:-1], self.shape.heads, -1)
 
     def _norm(self, name: str, x: Tensor) -> Tensor:
         w = self.weights

@@ -51,9 +51,7 @@ def infer_shape(weights: Mapping[str, Tensor], where: str) -> Rwkv7Shape:
     return Rwkv7Shape(numbered_blocks(weights, where), width, heads, ffn, vocab)
 
 
-def expected_shapes(
-    shape: Rwkv7Shape, weights: Mapping[str, Tensor]
-) -> dict[str, tuple[int, ...]]:
+def expected_shapes(shape: Rwkv7Shape, weights: Mapping[str, Tensor]) -> dict[str, tuple[int, ...]]:
     """Name and shape of every tensor; the ranks of the thin matrices are those of `weights`."""
     d, v, h = shape.width, shape.vocab, shape.heads
     table: dict[str, tuple[int, ...]] = {"emb.weight": (v, d), "head.weight": (v, d)}

@@ -61,7 +61,7 @@ def load_llama_gguf(path: Path) -> tuple[nn.Module, BpeText]:
     from transformers import LlamaConfig, LlamaForCausalLM
 
     reader = GGUFReader(path)
-    facts = {name: field for name, field in reader.fields.items()}
+    facts = dict(reader.fields)
 
     def fact(name: str) -> Any:
         return facts[f"llama.{name}"].contents()
@@ -78,7 +78,7 @@ def load_llama_gguf(path: Path) -> tuple[nn.Module, BpeText]:
         rope_parameters={"rope_type": "default", "rope_theta": fact("rope.freq_base")},
         tie_word_embeddings=True,
     )
-    heads = {"attn_q": config.num_attention_heads, "attn_k": config.num_key_value_heads}
+    heads = {"attn_q": fact("attention.head_count"), "attn_k": fact("attention.head_count_kv")}
     weights = dict(_tensor(tensor, heads) for tensor in reader.tensors)
     weights.setdefault("lm_head.weight", weights["model.embed_tokens.weight"])
     with torch.device("meta"):

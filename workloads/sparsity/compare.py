@@ -90,9 +90,10 @@ def compare_methods(
     it = sited(model)
     if recipe is not None:
         recipe.check_model(it.fingerprint())
-    target = target_sparsity if target_sparsity is not None else recipe and recipe.sparsity
-    if target is None:
+    if target_sparsity is None and recipe is None:
         raise InputError("compare_methods: give target_sparsity, or a recipe for its sparsity")
+    target = recipe.sparsity if recipe and target_sparsity is None else target_sparsity
+    assert target is not None
     how: dict[str, Any] = {"window": window, "batch": batch, "workers": workers}
     names = ["natural", *(["sequential"] if recipe else []), *methods]
     rows = []

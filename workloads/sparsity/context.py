@@ -1,9 +1,9 @@
 """Thresholds on any `torch.nn.Module`, for as long as a with statement lasts.
 
-    with sites(model, ["*.fc1", "*.fc2"]) as s:
-        s.thresholds = {"layers.0.fc1": 0.1}
-        model(x)
-        print(s.stats())
+with sites(model, ["*.fc1", "*.fc2"]) as s:
+    s.thresholds = {"layers.0.fc1": 0.1}
+    model(x)
+    print(s.stats())
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -139,4 +139,3 @@ def sites(
             yield state
     finally:
         hooks.remove()
-

@@ -52,7 +52,7 @@ class Evaluation:
 
     @property
     def perplexity(self) -> float:
-        """exp of the cross-entropy per token."""
+        """Exp of the cross-entropy per token."""
         return math.exp(self.nats)
 
 

@@ -45,9 +45,12 @@ def make_tasks(text: bytes, seed: int = 0) -> dict[str, list[dict[str, Any]]]:
     tasks: dict[str, list[dict[str, Any]]] = {"continuation": [], "cloze": []}
     for start in range(0, len(text), BLOCK):
         paragraphs = list(_paragraphs(text[start : start + BLOCK]))
-        found = {"continuation": _continuations(paragraphs, rng), "cloze": _clozes(paragraphs)}
-        for name, items in found.items():
-            tasks[name] += _some(list(items), ITEMS_PER_BLOCK[name], rng)
+        found = {
+            "continuation": list(_continuations(paragraphs, rng)),
+            "cloze": list(_clozes(paragraphs)),
+        }
+        for name, some in found.items():
+            tasks[name] += _some(some, ITEMS_PER_BLOCK[name], rng)
     for name, items in tasks.items():
         if not items:
             raise InputError(f"text: gives no item for {name!r}; it needs whole paragraphs")

@@ -28,9 +28,7 @@ def threshold_tap(thresholds: Mapping[str, float]) -> Tap:
     return tap
 
 
-def check_thresholds(
-    thresholds: Mapping[str, float], known: Sequence[str] | Rwkv4Shape
-) -> None:
+def check_thresholds(thresholds: Mapping[str, float], known: Sequence[str] | Rwkv4Shape) -> None:
     """Refuse sites that the model does not have, and thresholds that are not numbers from 0 up.
 
     Args:

@@ -210,9 +210,7 @@ def _groups(order: list[int], rows: list[Tensor]) -> list[list[int]]:
     return groups
 
 
-def _answers(
-    model: SitedModel, rows: list[Tensor], scored: list[int], tap: Tap
-) -> list[Answer]:
+def _answers(model: SitedModel, rows: list[Tensor], scored: list[int], tap: Tap) -> list[Answer]:
     inputs = pad_sequence([row[:-1] for row in rows], batch_first=True)
     carry = joined(list(model.run(0, model.stages, model.start(inputs), tap)))
     # The head is a large part of a small model: only where something is predicted.
@@ -226,7 +224,7 @@ def _answers(
     greedy = logits.argmax(-1) == targets
     return [
         Answer(float(part.sum()), len(part), bool(hit.all()))
-        for part, hit in zip(found.split(scored), greedy.split(scored), strict=True)
+        for part, hit in zip(torch.split(found, scored), torch.split(greedy, scored), strict=True)
     ]
 
 

@@ -1,4 +1,4 @@
-"""`evaluate`: bits per byte, sparsity and zero-shot tasks of a model, with and without thresholds."""
+"""`evaluate`: bits per byte, sparsity and tasks of a model, with and without thresholds."""
 
 from __future__ import annotations
 
@@ -74,9 +74,7 @@ def command(
     settings = settings_of(recipes, labels)
     tokens = opened.tokens(data)
     with progress("evaluating") as tell:
-        points = measure_points(
-            opened.model, tokens, settings, read, opened.reader, progress=tell
-        )
+        points = measure_points(opened.model, tokens, settings, read, opened.reader, progress=tell)
     on_chip = _on_chip(opened, data, settings, precision)
     rows = [point_row(p, len(data) - 1, {}) | on_chip.get(p.label, {}) for p in points]
     write_outputs(rows, points, csv_file, plot)
@@ -153,11 +151,11 @@ def lines(
     head = ["", "bits per byte", "perplexity", "sparsity %",
             *[key.replace("on_chip_", "on chip, ") for key in chip]]  # fmt: skip
     cells = [head]
-    for row in rows:
-        cells.append([
-            row["variant"], f"{row['bits_per_byte']:.4f}", f"{row['perplexity']:.3f}",
-            f"{100 * row['sparsity']:.2f}", *[f"{row[key]:.4f}" for key in chip],
-        ])  # fmt: skip
+    cells += [
+        [row["variant"], f"{row['bits_per_byte']:.4f}", f"{row['perplexity']:.3f}",
+         f"{100 * row['sparsity']:.2f}", *[f"{row[key]:.4f}" for key in chip]]
+        for row in rows
+    ]  # fmt: skip
     out += aligned(cells)
     kinds = list(points[0].zeros)
     zeros = [["zeros %", *kinds]]

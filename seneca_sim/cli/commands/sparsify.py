@@ -45,7 +45,7 @@ RIVALS = ("uniform", "greedy", "cats")
 @click.option("--cache-mib", type=click.IntRange(min=0), default=1024, show_default=True,
               help="Most that is kept of activations; 0 for a naive search.")  # fmt: skip
 @click.option("-o", "--output", type=click.Path(path_type=Path), required=True,
-              help="Recipe file to write; FILE.journal beside it while the search runs.")  # fmt: skip
+              help="Recipe file to write, and FILE.journal while the search runs.")  # fmt: skip
 @csv_option
 @plot_option
 @rescaled_option
@@ -53,6 +53,7 @@ RIVALS = ("uniform", "greedy", "cats")
 @click.pass_obj
 def command(
     given: tuple[str, ...],
+    /,
     model: str | None,
     text: Path | None,
     length: int,
