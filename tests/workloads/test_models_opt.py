@@ -11,6 +11,7 @@ from torch import Tensor
 from seneca_sim.errors import InputError
 from workloads.models import Opt, OptShape, Rwkv4, load_any, load_model, opt_site_names
 from workloads.models.opt_reader import load_opt, opt_tensor_shapes
+from workloads.models.sites import Tap
 from workloads.sparsity.evaluate import evaluate
 
 SHAPE = OptShape(layers=2, width=24, ffn=40, vocab=50, heads=3, positions=48)
@@ -39,7 +40,8 @@ def oracle(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Tensor]:
         vocab_size=50, hidden_size=24, word_embed_proj_dim=24, ffn_dim=40, num_hidden_layers=2,
         num_attention_heads=3, max_position_embeddings=48, init_std=0.3,
     )  # fmt: skip
-    model = OPTForCausalLM(config).eval()
+    model = OPTForCausalLM(config)
+    model.train(False)
     with torch.no_grad():
         for parameter in model.parameters():  # its norms and biases start at one and zero
             parameter.add_(0.1 * torch.randn_like(parameter))
@@ -71,14 +73,12 @@ def test_a_file_gives_what_the_folder_gives(oracle: tuple[Path, Tensor], tmp_pat
 def test_step_and_sequence_see_the_same_at_every_site() -> None:
     model = Opt(SHAPE, random_opt())
     whole: dict[str, Tensor] = {}
-    model.sequence(TOKENS[:1, :9], tap=lambda name, x: whole.setdefault(name, x))
+    model.sequence(TOKENS[:1, :9], tap=whole.setdefault)
     assert set(opt_site_names(2)) < set(whole)
     state = None
     for t in range(9):
         seen: dict[str, Tensor] = {}
-        logits, state = model.step(
-            int(TOKENS[0, t]), state, lambda name, x, seen=seen: seen.setdefault(name, x)
-        )
+        logits, state = model.step(int(TOKENS[0, t]), state, seen.setdefault)
         assert seen.keys() == whole.keys()
         for name, x in seen.items():
             torch.testing.assert_close(x, whole[name][0, t], atol=2e-5, rtol=1e-5)
@@ -94,13 +94,15 @@ def test_a_sequence_goes_on_from_its_state() -> None:
     torch.testing.assert_close(torch.cat((first, second), 1), whole, atol=2e-5, rtol=1e-5)
 
 
+def silencer(name: str) -> Tap:
+    return lambda at, x: torch.zeros_like(x) if at == name else x
+
+
 def test_what_a_tap_returns_goes_on() -> None:
     model = Opt(SHAPE, random_opt())
     plain, _ = model.sequence(TOKENS)
     for name in opt_site_names(2):
-        silenced, _ = model.sequence(
-            TOKENS, tap=lambda at, x, name=name: torch.zeros_like(x) if at == name else x
-        )
+        silenced, _ = model.sequence(TOKENS, tap=silencer(name))
         assert not torch.allclose(silenced, plain, atol=1e-3), name
 
 

@@ -60,12 +60,10 @@ def test_chunks_give_its_gradients(length: int) -> None:
         leaves = [x.clone().requires_grad_() for x in inputs]
         (wkv(*leaves) * towards).sum().backward()  # type: ignore[no-untyped-call]
         grads.append([leaf.grad for leaf in leaves])
-    for name, mine, exact in zip("k v decay first".split(), *grads, strict=True):
-        assert exact is not None
+    for name, mine, exact in zip(("k", "v", "decay", "first"), *grads, strict=True):
+        assert exact is not None, name
         scale = float(exact.abs().max())
-        torch.testing.assert_close(
-            mine, exact, atol=1e-4 * scale, rtol=1e-3, msg=lambda m: name + m
-        )
+        torch.testing.assert_close(mine, exact, atol=1e-4 * scale, rtol=1e-3)
 
 
 @given(st.integers(0, 1000), st.integers(1, 9), st.integers(1, 4), st.integers(0, 400))
@@ -200,4 +198,4 @@ def test_settings_that_cannot_be() -> None:
         ({"model": "opt"}, "valid_window is 1024, expected at most window, 512"),
     ):
         with pytest.raises(InputError, match=rf"^training: {message}"):
-            replace(good, **change)  # type: ignore[arg-type]
+            replace(good, **change)

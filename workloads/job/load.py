@@ -12,7 +12,6 @@ from workloads.models import Rwkv4, load_model
 from workloads.models.load import Loaded, load_any
 from workloads.models.readers import RescaleWarning
 
-
 Model = TypeVar("Model")
 
 
