@@ -67,9 +67,14 @@ def write_run(
 
 def variant_folders(results: Sequence[RunResult]) -> list[str]:
     """Names of the variants' folders: their labels, made safe, and numbered where two agree."""
+    return folder_names([result.label for result in results])
+
+
+def folder_names(labels: Sequence[str]) -> list[str]:
+    """The same from the labels alone, in their order."""
     names: list[str] = []
-    for result in results:
-        plain = _UNSAFE.sub("-", result.label).strip("-").lower() or "run"
+    for label in labels:
+        plain = _UNSAFE.sub("-", label).strip("-").lower() or "run"
         clashes = sum(name.rpartition("~")[0] == plain or name == plain for name in names)
         names.append(f"{plain}~{clashes + 1}" if clashes else plain)
     return names
