@@ -24,6 +24,11 @@ function threeDigits(x) {
 
 const whole = new Intl.NumberFormat("en", { maximumFractionDigits: 0, useGrouping: true });
 
+// For axes: 20 µs, not 20.0 µs.
+function tick(value, unit) {
+  return si(value, unit).replace(/(\.\d*?)0+(?=\D|$)/, "$1").replace(/\.(?=\D|$)/, "");
+}
+
 function count(value) {
   return Number.isInteger(value) ? whole.format(value).replaceAll(",", "\u202f") : short(value);
 }
@@ -36,6 +41,7 @@ function short(value) {
 
 function percent(share) {
   if (share === null || share === undefined || !Number.isFinite(share)) return "–";
+  if (share === 0) return `0${NBSP}%`;
   if (share > 0 && share < 0.0005) return `<0.1${NBSP}%`;
   return `${(100 * share).toFixed(1)}${NBSP}%`;
 }
@@ -68,16 +74,13 @@ function shown(name, value) {
 
 // -- tables --------------------------------------------------------------------------------
 
-// CSV as it lies in the run's folder -> rows; whatever reads as a number is one.
+// CSV as it lies in the run's folder -> rows; whatever reads as a number is one. (d3.csvParse would
+// need eval, which the page's own policy forbids.)
 function parse(text) {
-  const rows = d3.csvParse(text, row => {
-    for (const key in row) {
-      const value = row[key];
-      row[key] = value === "" ? null : /^-?\d*\.?\d+(e[+-]?\d+)?$/i.test(value) ? +value : value;
-    }
-    return row;
-  });
-  return rows;
+  const [columns = [], ...lines] = d3.csvParseRows(text);
+  const number = /^-?\d*\.?\d+(e[+-]?\d+)?$/i;
+  const valueOf = text => text === "" ? null : number.test(text) ? +text : text;
+  return lines.map(line => Object.fromEntries(columns.map((c, i) => [c, valueOf(line[i])])));
 }
 
 function csvOf(rows, columns) {
@@ -216,7 +219,12 @@ function ramp(share) {
 }
 
 function inkOn(colour) {
-  return d3.lab(colour).l > 58 ? "#16191d" : "#ffffff";
+  return d3.lab(colour).l > 57 ? "#16191d" : "#ffffff";
+}
+
+// Ink that can be read on one of the page's own colours.
+function inkFor(name) {
+  return inkOn(getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim());
 }
 
 function rampLegend(chart, low, high, what) {

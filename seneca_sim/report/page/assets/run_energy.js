@@ -77,13 +77,13 @@ function stacked(self, names, rows, by, part, colour, label, value, unit) {
       ["share", percent(d[value] / totals.get(name))]]]);
     bar.selectAll("text.share").data(parts.filter(d => x(d.to) - x(d.from) > 52)).join("text")
       .attr("class", "share").attr("x", d => (x(d.from) + x(d.to)) / 2).attr("y", 13).attr("dy", ".35em")
-      .attr("text-anchor", "middle").style("fill", dark() ? "#14171b" : "#fff").style("pointer-events", "none")
+      .attr("text-anchor", "middle").style("fill", d => inkFor(d[part])).style("pointer-events", "none")
       .text(d => percent(d[value] / totals.get(name)));
     bar.append("text").attr("x", x(totals.get(name) || 0) + 8).attr("y", 13).attr("dy", ".35em")
       .style("font-weight", 600).text(si(totals.get(name) || 0, unit));
   });
   svg.append("g").attr("transform", `translate(0,${height - 20})`)
-    .call(d3.axisBottom(x).ticks(6).tickFormat(v => si(v, unit)).tickSizeOuter(0));
+    .call(d3.axisBottom(x).ticks(6).tickFormat(v => tick(v, unit)).tickSizeOuter(0));
 }
 
 // -- the energy tree: layer > site > class -------------------------------------------------------
@@ -122,17 +122,17 @@ function energyTree() {
     let top = root;
     for (const name of path.names) top = (top.children || []).find(n => n.data.name === name) || top;
     crumbs(chart, top);
-    const width = widthOf(self), height = 520;
-    const columns = [0.13, 0.35, 0.52];
+    const width = widthOf(self), height = Math.max(420, Math.min(760, 96 * root.children.length));
+    const columns = [0.15, 0.37];
     const edges = top.depth === 0 ? [0, columns[0], columns[0] + columns[1], 1] : top.depth === 1 ? [0, 0.55, 1] : [0, 1];
     const depth = edges.length - 1;
-    const nodes = d3.partition().size([height, 1])(top.copy().sort((a, b) => order(a) - order(b) || b.value - a.value)).descendants().filter(n => n.depth >= 1 && n.depth <= depth);
+    const parted = d3.partition().size([height, 1])(top.copy().sort((a, b) => order(a) - order(b) || b.value - a.value)).descendants();
+    const nodes = parted.filter(n => n.depth >= 1 && n.depth <= depth);
     const svg = canvasOf(self, width, height, `Energy of ${path.names.join(", ") || "the whole run"}: ${(top.children || []).slice(0, 8).map(n => `${n.data.name} ${percent(n.value / top.value)}`).join(", ")}`);
     const cells = svg.selectAll("g").data(nodes).join("g")
-      .attr("transform", d => `translate(${edges[d.depth - 1] * width},${d.x0})`);
-    const wide = d => (edges[d.depth] - edges[d.depth - 1]) * width - 2;
-    const rect = cells.append("rect").attr("class", "mark").attr("rx", 2).attr("width", wide)
-      .attr("height", d => Math.max(0.4, d.x1 - d.x0 - (d.x1 - d.x0 > 3 ? 1.4 : 0)))
+      .attr("transform", d => `translate(${left(d)},${top_(d).x0})`);
+    const rect = cells.append("rect").attr("class", "mark").attr("rx", 2).attr("width", d => Math.max(0, wide(d)))
+      .attr("height", d => Math.max(0.4, tall(d) - (tall(d) > 3 ? 1.4 : 0)))
       .attr("fill", fill).style("cursor", d => d.children ? "pointer" : null)
       .on("click", (_, d) => {
         if (!d.children) return;
@@ -144,17 +144,32 @@ function energyTree() {
     hover(rect, d => [[...path.names, ...d.ancestors().reverse().slice(1).map(n => n.data.name)].join(" › "),
       [["energy a token", si(d.value * 1e-15 / tokens, "J")], ["of the run", percent(d.value / total)],
         ["of this view", percent(d.value / top.value)]]]);
-    cells.filter(d => d.x1 - d.x0 >= 13.5).append("text").attr("x", 8).attr("y", d => (d.x1 - d.x0) / 2)
-      .attr("dy", ".34em").style("fill", d => d.data.component ? (dark() ? "#14171b" : "#fff") : null)
-      .style("pointer-events", "none").text(d => label(d, wide(d)));
+    cells.filter(d => tall(d) >= 9.5 && wide(d) > 26).append("text").attr("x", 7).attr("y", d => tall(d) / 2 - 0.6)
+      .attr("dy", ".34em").style("fill", d => d.data.component ? inkFor(d.data.component) : null)
+      .style("font-size", d => `${size(d)}px`).style("pointer-events", "none").text(d => label(d, wide(d)));
+    // Classes lie side by side in the row of their site, all others one below the other.
+    function top_(d) { return d.data.component ? d.parent : d; }
+    function tall(d) { return top_(d).x1 - top_(d).x0; }
+    function share(d) { return (edges[d.depth] - edges[d.depth - 1]) * width * d.value / (d.parent.value || 1); }
+    function left(d) {
+      const at = edges[d.depth - 1] * width;
+      return d.data.component ? at + d3.sum(d.parent.children.slice(0, d.parent.children.indexOf(d)), share) : at;
+    }
+    function wide(d) {
+      return d.data.component ? share(d) - 0.8 : (edges[d.depth] - edges[d.depth - 1]) * width - 2;
+    }
+    function size(d) { return Math.min(12, Math.max(9, tall(d) - 1.5)); }
     function label(d, room) {
-      const text = `${d.data.name}   ${si(d.value * 1e-15 / tokens, "J")}`;
-      const most = Math.floor((room - 14) / 6.6);
+      const own = d.data.component ? percent(d.value / d.parent.value) : si(d.value * 1e-15 / tokens, "J");
+      const text = d.data.component ? own : `${d.data.name}\u2002${own}`;
+      const most = Math.floor((room - 12) / (size(d) * 0.57));
+      if (d.data.component) return text.length <= most ? text : "";
       return text.length <= most ? text : d.data.name.length <= most ? d.data.name : `${d.data.name.slice(0, Math.max(0, most - 1))}…`;
     }
   }
   function order(node) {
     const name = node.data.name, found = /^layer (\d+)$/.exec(name);
+    if (node.data.component) return CLASSES.indexOf(node.data.component);
     return found ? +found[1] : name === "host" ? 1e6 : name === "leakage" ? 1e7 : 0;
   }
   function fill(d) {
@@ -225,7 +240,7 @@ function assumptions() {
         .attr("width", d => Math.max(0.8, (d.to - d.from) * width - 1)).attr("fill", d => colourOf(d.mark)),
       d => [d.mark, [["share of the energy", percent(d.to - d.from)]]]);
       bar.filter(d => (d.to - d.from) * width > 110).append("text").attr("x", d => d.from * width + 10)
-        .attr("y", 13).attr("dy", ".35em").style("fill", dark() ? "#14171b" : "#fff").style("pointer-events", "none")
+        .attr("y", 13).attr("dy", ".35em").style("fill", d => inkFor(d.mark)).style("pointer-events", "none")
         .style("font-weight", 600).text(d => `${d.mark} ${percent(d.to - d.from)}`);
       const small = parts.filter(d => (d.to - d.from) * width <= 110);
       if (small.length) svg.append("text").attr("class", "soft").attr("x", 0).attr("y", 44)

@@ -22,21 +22,21 @@ function heatMap() {
     const from = d3.min(seen, r => r.start_cycles) || 0, to = d3.max(seen, r => r.end_cycles) || 1;
     rampLegend(chart, "0 %", "100 %", "NPEs busy");
     const width = widthOf(self), left = 64, lines = Math.min(v.chip.cores, 256);
-    const perLine = v.chip.cores / lines, tall = Math.max(160, Math.min(480, lines * 8)), height = tall + 44;
+    const perLine = v.chip.cores / lines, tall = Math.max(160, Math.min(480, lines * 8)), height = tall + 52;
     const bins = Math.floor((width - left - 8));
     const grid = bin(seen, from, to, bins, lines, perLine);
     const box = chart.append("div").style("position", "relative").style("height", `${height}px`);
     const ratio = Math.min(2, devicePixelRatio || 1);
     const canvas = box.append("canvas").attr("width", bins * ratio).attr("height", tall * ratio)
-      .style("position", "absolute").style("left", `${left}px`).style("top", 0)
+      .style("position", "absolute").style("left", `${left}px`).style("top", "8px")
       .style("width", `${bins}px`).style("height", `${tall}px`).attr("role", "img")
       .attr("aria-label", `Heat map of ${v.chip.cores} cores over ${si((to - from) / hz, "s")}; the table has its numbers`);
     paint(canvas.node(), grid, bins, lines);
     const x = d3.scaleLinear([from / hz, to / hz], [left, left + bins]);
-    const y = d3.scaleLinear([0, v.chip.cores], [0, tall]);
+    const y = d3.scaleLinear([0, v.chip.cores], [8, tall + 8]);
     const svg = box.append("svg").attr("width", width).attr("height", height).attr("aria-hidden", true)
       .style("position", "absolute").style("left", 0).style("top", 0).style("pointer-events", "none");
-    svg.append("g").attr("transform", `translate(0,${tall})`).call(d3.axisBottom(x).ticks(8).tickFormat(s => si(s, "s")).tickSizeOuter(0));
+    svg.append("g").attr("transform", `translate(0,${tall + 8})`).call(d3.axisBottom(x).ticks(8).tickFormat(s => tick(s, "s")).tickSizeOuter(0));
     svg.append("g").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).ticks(8).tickFormat(c => `core ${c}`).tickSizeOuter(0));
     svg.append("text").attr("class", "soft").attr("x", left + bins).attr("y", height - 6).attr("text-anchor", "end").text("time since the run's start");
     canvas.on("pointermove", event => {
@@ -120,12 +120,17 @@ function mesh() {
     const cores = rowsOf(current, "cores"), links = rowsOf(current, "links");
     const columns = 1 + d3.max(cores, d => d.x), rows = 1 + d3.max(cores, d => d.y);
     const most = d3.max(cores, d => core[2](d, v)) || 1, busiest = d3.max(links, d => link[2](d, v)) || 1;
-    rampLegend(chart, core[3](0), core[3](most), `Cores, ${core[1]}`);
-    rampLegend(chart, link[3](0), link[3](busiest), `Links, ${link[1]}`);
-    const width = widthOf(self), left = 46;
-    const pitch = Math.min((width - left - 8) / columns, Math.max(9, 620 / rows), 84);
+    rampLegend(chart, core[3](0), core[3](most), `Cores, ${core[1]}`).attr("class", "legend wide");
+    rampLegend(chart, link[3](0), link[3](busiest), `Links, ${link[1]}`).attr("class", "legend wide");
+    const both = chart.append("div").attr("class", columns <= 24 ? "two" : null);
+    const where = both.append("div"), ranks = both.append("div");
+    const width = Math.max(260, where.node().clientWidth || 640), left = 46;
+    const pitch = Math.min((width - left - 8) / columns, Math.max(9, 640 / rows), 84);
     const side = pitch * 0.74, gap = pitch - side;
-    const svg = canvasOf(self, Math.min(width, left + pitch * columns + 8), pitch * rows + 12, `Mesh of ${columns} by ${rows} cores`);
+    const svg = canvasOf({ chart: where }, Math.min(width, left + pitch * columns + 8), pitch * rows + 12, `Mesh of ${columns} by ${rows} cores`);
+    svg.append("text").attr("class", "soft").attr("x", 4).attr("y", 4 + side / 2 + 22).text("host");
+    ranking(ranks, `Cores: ${core[1]}`, cores, d => core[2](d, v), core[3], d => `core ${d.core}`);
+    ranking(ranks, `Links: ${link[1]}`, links, d => link[2](d, v), link[3], d => `${d.source} → ${d.destination}`);
     const place = new Map(cores.map(d => [d.core, [left + d.x * pitch, 4 + d.y * pitch]]));
     const cell = svg.selectAll("g.core").data(cores).join("g").attr("class", "core")
       .attr("transform", d => `translate(${place.get(d.core)})`);
@@ -146,6 +151,18 @@ function mesh() {
     ({ d }) => [`${d.source} → ${d.destination}`, LINK_METRICS.map(m => [m[1], m[3](m[2](d, v))])]);
   }
   self.redraw();
+}
+
+// The highest eight as a small table.
+function ranking(box, title, rows, value, show, name) {
+  const top = [...rows].sort((a, b) => value(b) - value(a)).slice(0, 8);
+  const table = box.append("div").attr("class", "plain rank").append("table");
+  const head = table.append("thead").append("tr");
+  head.append("th").attr("class", "text").attr("scope", "col").text(title);
+  head.append("th").attr("scope", "col").text("highest");
+  const line = table.append("tbody").selectAll("tr").data(top).join("tr");
+  line.append("td").attr("class", "text").text(name);
+  line.append("td").text(d => show(value(d)));
 }
 
 // Outline of a link: a bar in the gap, or a corner of the core's own square.
@@ -225,7 +242,7 @@ function floorline() {
       legend(chart, labels.map(l => [l, variantColour(l)]));
       const v = l => variantOf(l), work = d => d.sops / v(d.variant).tokens;
       const seconds = (d, cycles) => cycles / v(d.variant).tokens / v(d.variant).chip.clock_hz;
-      const width = widthOf(self), height = 430, left = 66, right = 196, bottom = 46;
+      const width = widthOf(self), height = 430, left = 84, right = 196, bottom = 46;
       const xs = d3.extent(all, work), floors = BOUNDS.map(([key, name]) => floorOf(all, key, name, work, seconds)).filter(f => f);
       const x = d3.scaleLog([xs[0] / 1.6, xs[1] * 1.6], [left, width - right]);
       const lowest = d3.min(floors, f => f.at(xs[0])), ys = d3.extent(all, d => seconds(d, d.active_cycles));
@@ -268,7 +285,7 @@ function spread(places, room) {
   return out;
 }
 
-function axes(svg, x, y, right, bottom, left, xName, yName, formats = [v => si(v, ""), v => si(v, "s")]) {
+function axes(svg, x, y, right, bottom, left, xName, yName, formats = [v => tick(v, ""), v => tick(v, "s")]) {
   const ticks = scale => scale.base ? logTicks(scale) : scale.ticks ? scale.ticks(6) : scale.domain();
   svg.append("g").attr("class", "grid").attr("transform", `translate(${left},0)`)
     .call(d3.axisLeft(y).tickValues(ticks(y)).tickSize(left - right).tickFormat(""));
@@ -306,11 +323,11 @@ function latency() {
   function draw() {
     const chart = self.chart, [key, name, factor, unit] = measure;
     chart.selectAll("*").remove();
-    const width = widthOf(self), height = 290, left = 66, right = 96, bottom = height - 46;
+    const width = widthOf(self), height = 290, left = 84, right = 96, bottom = height - 46;
     const x = d3.scaleLinear([0, Math.max(1, d3.max(rows, r => r.token))], [left, width - right]);
     const y = d3.scaleLinear([0, d3.max(rows, r => r[key] * factor) * 1.06], [bottom, 8]);
     const svg = canvasOf(self, width, height, `${name} of each token: ${labels.map(l => `${l} ${si(d3.median(rows.filter(r => r.variant === l), r => r[key] * factor), unit)}`).join(", ")}`);
-    axes(svg, x, y, width - right, bottom, left, "token", `${name} a token`, [v => Number.isInteger(v) ? v : "", v => si(v, unit)]);
+    axes(svg, x, y, width - right, bottom, left, "token", `${name} a token`, [v => Number.isInteger(v) ? v : "", v => tick(v, unit)]);
     const ends = spread(labels.map(l => y(rows.findLast(r => r.variant === l)[key] * factor)), 16);
     labels.forEach((label, i) => {
       const own = rows.filter(r => r.variant === label);
