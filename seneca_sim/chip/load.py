@@ -59,6 +59,11 @@ def load_chip(name_or_path: str | Path, overrides: Mapping[str, str] | None = No
     return _load(read_document(name_or_path, LIBRARY, overrides))
 
 
+def chip_of(document: Document) -> LoadedChip:
+    """Build the chip of a document that is read already."""
+    return _load(document)
+
+
 def parse_chip(text: str, name: str = "<text>") -> LoadedChip:
     """Read a chip from YAML text."""
     return _load(parse_document(text, name, LIBRARY))

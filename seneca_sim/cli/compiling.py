@@ -3,33 +3,121 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import isqrt
 from typing import TYPE_CHECKING
 
 from seneca_sim.chip import Chip
+from seneca_sim.chip.load import LoadedChip, load_chip
 from seneca_sim.cli.settings import Settings
 from seneca_sim.errors import InputError
 
 if TYPE_CHECKING:
     from seneca_sim.program import Program
+    from workloads.compiler import LayerGraph, MapSettings
+    from workloads.traces import ActivationTrace
+
+FITS = ("chip", "smallest")
 
 
 def compile_shape(
-    name: str, shape: Mapping[str, object], chip: Chip, settings: Settings
+    name: str,
+    shape: Mapping[str, object],
+    chip: Chip,
+    settings: Settings,
+    trace: ActivationTrace | None = None,
 ) -> Program:
     """Compile a model of a trace's `shape` for a chip, mapped as the settings say.
 
+    With `mapping.fit=smallest` the chip is one of `fitted_chip`. With `mapping.balance=events`
+    columns are cut by the events of `trace`.
+
     Raises:
-        InputError: a family that has no layer graph, or a model that does not fit.
+        InputError: a family that has no layer graph, or settings that do not go together.
+        CapacityError: a model that does not fit.
     """
+    from workloads.compiler import lower
+
+    return lower(graph_of(name, shape, settings), chip, settings=map_settings(settings, trace))
+
+
+def fitted_chip(
+    name: str, shape: Mapping[str, object], loaded: LoadedChip, chip: str, settings: Settings
+) -> LoadedChip:
+    """The chip itself, or with `mapping.fit=smallest` the smallest mesh of its cores that fits.
+
+    Args:
+        name: of the model.
+        shape: of the model.
+        loaded: the chip as it was asked for.
+        chip: its name or file, to be read again in another size.
+        settings: of the run.
+
+    Raises:
+        InputError: no such fit, or a size was given beside it.
+        CapacityError: no number of cores fits.
+    """
+    fit = settings.run["mapping.fit"]
+    if fit not in FITS:
+        raise InputError(f"--set mapping.fit={fit}: expected {' or '.join(FITS)}")
+    if fit == "chip":
+        return loaded
+    given = [key for key in ("columns", "rows") if key in settings.chip]
+    if given:
+        raise InputError(
+            f"--set mapping.fit=smallest chooses the mesh itself: leave {' and '.join(given)} out"
+        )
+    from workloads.compiler import choose
+
+    cores = choose(graph_of(name, shape, settings), loaded.chip, map_settings(settings)).cores
+    columns = isqrt(cores - 1) + 1
+    rows = -(-cores // columns)
+    size = {"columns": str(columns), "rows": str(rows), "name": f"{loaded.chip.name}-fitted"}
+    return load_chip(chip, {**settings.chip, **size})
+
+
+def graph_of(name: str, shape: Mapping[str, object], settings: Settings) -> LayerGraph:
+    """The layer graph of a model's shape."""
     if shape["family"] != "rwkv4":
         raise InputError(f"{name} is of family {shape['family']}; only rwkv4 can be compiled")
-    from workloads.compiler import lower, rwkv4_graph
+    from workloads.compiler import rwkv4_graph
 
     sizes = {key: int(str(value)) for key, value in shape.items() if key != "family"}
-    graph = rwkv4_graph(name, sizes, state_words=settings.whole("mapping.state_words"))
-    return lower(
-        graph,
-        chip,
-        settings.whole("mapping.cores_per_layer"),
-        weights=settings.run["mapping.weights"],
+    return rwkv4_graph(
+        name,
+        sizes,
+        state_words=settings.whole("mapping.state_words"),
+        head=settings.run["mapping.head"],
     )
+
+
+def map_settings(settings: Settings, trace: ActivationTrace | None = None) -> MapSettings:
+    """What the settings say about mapping, over what a mapping file says."""
+    from workloads.compiler import MapSettings
+    from workloads.compiler.balance import activity_of
+    from workloads.compiler.mapping_file import read_mapping
+
+    given = {}
+    if settings.run["mapping.file"] != "none":
+        given = read_mapping(settings.run["mapping.file"])
+    balance = settings.run["mapping.balance"]
+    if balance not in ("size", "events"):
+        raise InputError(f"--set mapping.balance={balance}: expected size or events")
+    by_events = balance == "events" and trace is not None
+    values = {
+        "strategy": settings.run["mapping.strategy"],
+        "cores_per_layer": settings.whole("mapping.cores_per_layer"),
+        "bits": settings.run["weights.bits"],
+        "weights": settings.run["mapping.weights"],
+        "goal": settings.run["mapping.goal"],
+        "placement": settings.run["mapping.placement"],
+        "batch": settings.whole("mapping.batch"),
+        "seed": settings.whole("mapping.seed"),
+        "steps": settings.whole("mapping.steps"),
+        "cores": settings.counts("mapping.cores."),
+        "tiles": settings.counts("mapping.tiles."),
+        "activity": activity_of(trace) if by_events and trace is not None else {},
+        "fewest": settings.run["mapping.fit"] == "smallest",
+    }
+    # The file speaks where nothing was set by hand.
+    told = {key: value for key, value in values.items() if key not in given or settings.set_by(key)}
+    return MapSettings(**{**given, **told})

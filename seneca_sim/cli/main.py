@@ -21,12 +21,15 @@ COMMANDS = {
     "kernel": "Show the micro-kernels: programs, cycles, ops, energy.",
     "sparsify": "Find thresholds for a model, without training.",
     "validate": "Measure published numbers again and compare.",
+    "sweep": "Run a study: many points, kept in a store; tables, Pareto fronts, search.",
     "sensitivity": "Vary each assumption over its range and rank what it changes.",
     "energy": "Show the energy table, or explain one row of it.",
     "area": "Show the area of a core and a chip, part by part.",
     "noc": "Load and latency of the network alone, and where it saturates.",
     "bench": "Time the engines: ratios in one process, and counters without a clock.",
     "trace": "Record, draw or inspect activation traces.",
+    "golden": "Hold the integers of a run still in a committed file, and say what moved them.",
+    "compare": "Compare two runs: what moved, ranked, and why.",
 }
 """Name -> one line; a command's module is imported only when it runs, so that --help is quick."""
 

@@ -18,12 +18,25 @@ RUN_SETTINGS = {
     "workload.seed": "0",
     "workload.token_correlation": "0",
     "workload.hot_channels": "0",
+    "mapping.strategy": "auto",
+    "mapping.goal": "energy-delay",
+    "mapping.fit": "chip",
     "mapping.cores_per_layer": "0",
+    "mapping.placement": "auto",
+    "mapping.seed": "0",
+    "mapping.steps": "1000",
+    "mapping.balance": "size",
+    "mapping.batch": "1",
+    "mapping.head": "in",
+    "mapping.file": "none",
     "mapping.weights": "core",
     "mapping.state_words": "2",
+    "weights.bits": "bf16",
     "mode": "generation",
 }
 """Settings of a run that belong to no file, with their defaults; 0 cores leaves the choice."""
+COUNTS = ("mapping.cores.", "mapping.tiles.")
+"""Beginnings of settings that end with the name of a group or of a site."""
 CHIP_PARTS = ("core", "noc", "host", "boundary", "memory")
 CHIP_FIELDS = ("columns", "rows", "clock_hz", "voltage_mv", "name")
 ALIASES = {"clock": "clock_hz", "voltage": "voltage_mv"}
@@ -36,6 +49,22 @@ class Settings:
     chip: dict[str, str] = field(default_factory=dict)
     energy: dict[str, str] = field(default_factory=dict)
     run: dict[str, str] = field(default_factory=lambda: dict(RUN_SETTINGS))
+
+    def counts(self, prefix: str) -> dict[str, int]:
+        """Settings that begin with `prefix`, by the rest of their names."""
+        return {
+            path.removeprefix(prefix): self.whole(path)
+            for path in self.run
+            if path.startswith(prefix)
+        }
+
+    def set_by(self, name: str) -> bool:
+        """Whether a setting of the mapping by this name differs from its default."""
+        if name in ("cores", "tiles"):
+            return any(path.startswith(f"mapping.{name}.") for path in self.run)
+        paths = {"bits": "weights.bits", "fewest": "mapping.fit", "activity": "mapping.balance"}
+        path = paths.get(name, f"mapping.{name}")
+        return self.run[path] != RUN_SETTINGS[path]
 
     def whole(self, path: str) -> int:
         """A setting of the run that is a whole number, 0 or more."""
@@ -85,7 +114,7 @@ def parse_settings(pairs: Sequence[str]) -> Settings:
         if not equals or not path or not value:
             raise InputError(f"--set {pair}: expected path=value, as in core.npes=16")
         head, _, rest = path.partition(".")
-        if path in RUN_SETTINGS:
+        if path in RUN_SETTINGS or path.startswith(COUNTS):
             settings.run[path] = value
         elif head == "energy" and rest:
             settings.energy[rest] = value

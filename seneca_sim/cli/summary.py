@@ -48,11 +48,13 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
     there, full = summary["memory_bits_there_per_core"], summary["memory_bits_fullest_core"]
     shape = ", ".join(f"{key} {value}" for key, value in summary["shape"].items())
     mapping = summary["mapping"]
+    groups = [f"groups   {mapping['groups']} cores in layer 0"] if "groups" in mapping else []
     return [
         f"{summary['program']} ({shape}) fits {summary['chip']}: "
         f"{summary['cores_used']} of {summary['cores']} cores, "
         f"{mapping['cores_per_layer']} a layer, {mapping['strategy']}, "
-        f"{mapping['weights']} weights",
+        f"{mapping['weights']} weights, head {mapping.get('head', 'in')}",
+        *groups,
         f"memory   fullest core {summary['fullest_core']}: {full:,} of {there:,} bits "
         f"({100 * full / there:.0f} %), mean {summary['memory_bits_mean']:,}; "
         f"weights {summary['weight_bits']:,} bits in all",

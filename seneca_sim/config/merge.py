@@ -35,10 +35,14 @@ class Library:
 
 @dataclass(frozen=True)
 class Document:
-    """A file with all that it extends merged in, without `schema` and `extends`."""
+    """A file with all that it extends merged in, without `schema` and `extends`.
+
+    `texts` are what `sha256` is over: the files' texts and the overrides.
+    """
 
     table: Table
     sha256: str
+    texts: tuple[str, ...] = ()
 
 
 def read_document(
@@ -53,19 +57,25 @@ def read_document(
     path, shown = _find(str(name_or_path), library, base=Path(), where="")
     texts: list[str] = []
     table = _read(path, shown, library, texts, seen=())
-    for dotted, text in (overrides or {}).items():
+    return overridden(Document(table, _sha256(texts), tuple(texts)), overrides or {})
+
+
+def overridden(document: Document, overrides: Mapping[str, str]) -> Document:
+    """Set single values (dotted path -> text) of a document that is read already."""
+    table, texts = document.table, list(document.texts)
+    for dotted, text in overrides.items():
         table = _override(
             table, dotted.split("."), Scalar(f"--set {dotted[:60]}={text[:60]}", text)
         )
         texts.append(f"{dotted}={text}")
-    return Document(table, _sha256(texts))
+    return Document(table, _sha256(texts), tuple(texts))
 
 
 def parse_document(text: str, name: str, library: Library) -> Document:
     """Read YAML text as `read_document` reads a file; `extends` starts at the working folder."""
     texts: list[str] = []
     table = _merge_base(text, name, Path(), library, texts, seen=())
-    return Document(table, _sha256(texts))
+    return Document(table, _sha256(texts), tuple(texts))
 
 
 def _sha256(texts: list[str]) -> str:

@@ -164,8 +164,12 @@ def load_energy(
     Raises:
         InputError: with file, line and column.
     """
-    table = _load(read_document(name_or_path, LIBRARY))
-    for path, text in (overrides or {}).items():
+    return with_parts(_load(read_document(name_or_path, LIBRARY)), overrides or {})
+
+
+def with_parts(table: EnergyTable, overrides: Mapping[str, str]) -> EnergyTable:
+    """Set single parts ("op.class" -> text) of a table; their rows are the user's own then."""
+    for path, text in overrides.items():
         table = _override(table, path, text)
     return table
 

@@ -120,18 +120,22 @@ class MemoryImage:
         copy = (token % region.copies) * region.columns * region.stride_bits
         return (region.address_bits + copy) // ELEMENT_BITS
 
-    def set_layers(self, program: Program, name: str, values: NDArray[np.float32]) -> None:
+    def set_layers(
+        self, program: Program, name: str, values: NDArray[np.float32], sequence: int = 0
+    ) -> None:
         """Write a vector of every layer, such as a recurrent state, into its regions, rounded.
 
         Args:
             program: its regions called `name` take their channels low:high.
             name: region name, the same in all layers.
             values: [layers, width], or [words, layers, width] for numbers of several words.
+            sequence: whose state it is, where a program runs several side by side.
         """
         planes = encode(values if values.ndim == 3 else values[None], self.dtype)
         for layer, region in _layer_regions(program, name):
             columns = min(len(planes), region.columns)
-            self.table(region)[:columns] = planes[:columns, layer, region.low : region.high]
+            place = self.table(region, sequence)
+            place[:columns] = planes[:columns, layer, region.low : region.high]
 
     def get_layers(self, program: Program, name: str) -> Floats:
         """Read a vector of every layer back: [layers, width], of several words the first."""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import operator
+from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,15 +20,28 @@ SCHEMA = "seneca-program/1"
 def program_text(program: Program) -> str:
     """Canonical JSON of a program: the same program gives the same bytes."""
     tables = {
-        field.name: _plain(getattr(program, field.name)) for field in dataclasses.fields(program)
+        field.name: plain(getattr(program, field.name)) for field in dataclasses.fields(program)
     }
-    return json.dumps({"schema": SCHEMA, **tables}, separators=(",", ":")) + "\n"
+    return json.dumps({"schema": SCHEMA, **tables}, separators=(",", ":"), default=plain) + "\n"
 
 
-def _plain(value: Any) -> Any:
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {f.name: _plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-    return [_plain(item) for item in value] if isinstance(value, tuple) else value
+def plain(value: Any) -> Any:
+    """A table of a program as mappings that `json` takes, with `plain` as its `default`."""
+    if isinstance(value, tuple):
+        if not value or not dataclasses.is_dataclass(value[0]):
+            return value
+        names, read = _fields(value[0].__class__)
+        return [dict(zip(names, read(row), strict=True)) for row in value]
+    if not dataclasses.is_dataclass(value):
+        return value
+    names, read = _fields(value.__class__)
+    return dict(zip(names, read(value), strict=True))
+
+
+@cache
+def _fields(kind: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    names = tuple(field.name for field in dataclasses.fields(kind))
+    return names, operator.attrgetter(*names)
 
 
 def write_program(path: str | Path, program: Program) -> None:

@@ -15,6 +15,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+
 HOST_STAGE = -1
 """`Route.stage` of a route that the host sends on."""
 NO_ROUTE = -1
@@ -165,16 +170,53 @@ class Program:
         return {(c.site, c.core): i for i, c in enumerate(self.consumers)}
 
     @cached_property
+    def deliveries(self) -> tuple[Ints, Ints, Ints]:
+        """Each route to each of its endpoints, credits left out: route, endpoint, consumer.
+
+        The consumer is -1 where nobody takes the site. Ordered by route, then as its core set.
+        """
+        sizes = np.array([len(cores) for cores in self.core_sets] or [0], np.int64)
+        starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))
+        members = np.array([core for cores in self.core_sets for core in cores], np.int64)
+        sending = [i for i, r in enumerate(self.routes) if r.acknowledges == NO_ROUTE]
+        sets = np.array([self.routes[i].destinations for i in sending], np.int64)
+        routes = np.repeat(np.array(sending, np.int64), sizes[sets])
+        first = np.repeat(starts[sets], sizes[sets])
+        within = np.arange(routes.size) - np.repeat(
+            np.cumsum(sizes[sets]) - sizes[sets], sizes[sets]
+        )
+        endpoints = members[first + within]
+        sites = np.array([r.site for r in self.routes] or [0], np.int64)[routes]
+        return routes, endpoints, self._consumers_of(sites, endpoints)
+
+    def _consumers_of(self, sites: Ints, endpoints: Ints) -> Ints:
+        """For each (site, endpoint) its consumer, or -1."""
+        if not self.consumers:
+            return np.full(sites.size, -1, np.int64)
+        step = self.cores + 1
+        keys = np.array([c.site * step + c.core for c in self.consumers], np.int64)
+        order = np.argsort(keys, kind="stable")
+        wanted = sites * step + endpoints
+        at = np.minimum(np.searchsorted(keys[order], wanted), keys.size - 1)
+        return np.where(keys[order][at] == wanted, order[at], -1)
+
+    @cached_property
     def sources(self) -> tuple[int, ...]:
         """For every consumer, how many ends of vector complete it: one per route to it."""
-        count = [0] * len(self.consumers)
-        for index, route in enumerate(self.routes):
-            if route.acknowledges == NO_ROUTE:
-                for core in self.destinations(index):
-                    consumer = self.consumer_at.get((route.site, core))
-                    if consumer is not None:
-                        count[consumer] += 1
-        return tuple(count)
+        takers = self.deliveries[2]
+        found = np.bincount(takers[takers >= 0], minlength=len(self.consumers))
+        return tuple(found.tolist())
+
+    def channels_of(self, consumer: int) -> tuple[int, int]:
+        """Channels low:high of its site that a consumer takes: its columns, or what it stores."""
+        taker = self.consumers[consumer]
+        if taker.kernel:
+            weights = self.regions[taker.weights]
+            return weights.column_low, weights.column_low + weights.columns
+        if taker.target == NO_REGION:
+            return 0, self.sites[taker.site].width
+        region = self.regions[taker.target]
+        return region.low, region.high
 
     @cached_property
     def memory_bits(self) -> dict[int, int]:

@@ -9,16 +9,18 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
+import numpy as np
+
 from seneca_sim.chip import Chip
 from seneca_sim.errors import CapacityError, InputError
-from seneca_sim.program.ir import HOST_STAGE, NO_REGION, NO_ROUTE, Program
+from seneca_sim.program.ir import HOST_STAGE, NO_REGION, NO_ROUTE, Ints, Program
 from seneca_sim.program.verify_memory import (
     code_fits,
     fetches_have_a_channel,
     memory_fits,
+    places_exist,
     regions_are_local,
     slices_match_rows,
-    uses_of_regions,
 )
 
 
@@ -55,20 +57,24 @@ def indices_exist(program: Program, chip: Chip) -> Iterator[str]:
         ):
             yield f"route {i} points outside its tables"
     for i, cores in enumerate(program.core_sets):
-        if not cores or len(set(cores)) != len(cores) or not set(cores) <= set(endpoints):
+        if not cores or len(set(cores)) != len(cores) or not _all_in(cores, endpoints):
             yield f"core set {i} is empty, repeats a core or names a missing one"
     for i, consumer in enumerate(program.consumers):
         if consumer.core not in endpoints or consumer.site not in range(len(program.sites)):
             yield f"consumer {i} points outside its tables"
-    for _, region, who in uses_of_regions(program):
-        if region not in range(len(program.regions)):
-            yield f"{who} has no place in the memory map"
+    yield from places_exist(program)
     for i, stage in enumerate(program.stages):
         known = range(len(program.consumers)), range(len(program.routes))
         if not all(n in known[0] for n in stage.needs) or not all(
             e in known[1] for e in stage.emits
         ):
             yield f"stage {i} ({stage.name}) points outside its tables"
+
+
+def _all_in(cores: tuple[int, ...], endpoints: range) -> bool:
+    return all(isinstance(core, int) for core in cores) and (
+        endpoints.start <= min(cores) <= max(cores) < endpoints.stop
+    )
 
 
 def stages_are_local(program: Program, chip: Chip) -> Iterator[str]:
@@ -115,28 +121,29 @@ def consumers_are_used_once(program: Program, chip: Chip) -> Iterator[str]:
 def routes_arrive(program: Program, chip: Chip) -> Iterator[str]:
     """Every destination has a consumer for the site (a credit goes back to its route's source)."""
     for i, route in enumerate(program.routes):
-        for core in program.destinations(i):
-            if route.acknowledges != NO_ROUTE:
+        if route.acknowledges != NO_ROUTE:
+            for core in program.destinations(i):
                 if core != program.routes[route.acknowledges].source:
                     yield f"credit route {i} goes to core {core}, not to its route's source"
-            elif (route.site, core) not in program.consumer_at:
-                site = program.sites[route.site].name
-                yield f"{site} is sent to core {core}, where nobody takes it"
+    routes, cores, takers = program.deliveries
+    for at in np.flatnonzero(takers < 0):
+        site = program.sites[program.routes[routes[at]].site].name
+        yield f"{site} is sent to core {cores[at]}, where nobody takes it"
 
 
 def channels_are_covered(program: Program, chip: Chip) -> Iterator[str]:
     """The routes that reach a consumer bring every channel of its slice exactly once."""
-    parts: dict[int, list[tuple[int, int]]] = defaultdict(list)
-    for i, route in enumerate(program.routes):
-        if route.acknowledges == NO_ROUTE:
-            for core in program.destinations(i):
-                consumer = program.consumer_at.get((route.site, core))
-                if consumer is not None:
-                    parts[consumer].append((route.low, route.high))
-    for i, taker in enumerate(program.consumers):
-        low, high = _wanted(program, i)
+    routes, _, takers = program.deliveries
+    ends = np.array([(r.low, r.high) for r in program.routes] or [(0, 0)], np.int64)
+    lows, highs = ends[routes, 0], ends[routes, 1]
+    order = np.lexsort((highs, lows, takers))
+    order = order[takers[order] >= 0]
+    lows, highs, takers = lows[order], highs[order], takers[order]
+    for i in _uncovered(program, lows, highs, takers):
+        taker, (low, high) = program.consumers[i], program.channels_of(i)
         site = program.sites[taker.site].name
-        for start, stop in sorted(parts[i]):
+        mine = takers == i
+        for start, stop in zip(lows[mine].tolist(), highs[mine].tolist(), strict=True):
             if start != low:
                 yield f"{site} reaches core {taker.core} with channel {low} missing or doubled"
             low = stop
@@ -144,12 +151,20 @@ def channels_are_covered(program: Program, chip: Chip) -> Iterator[str]:
             yield f"{site} reaches core {taker.core} up to channel {low} of {high}"
 
 
-def _wanted(program: Program, index: int) -> tuple[int, int]:
-    consumer = program.consumers[index]
-    if consumer.kernel or consumer.target == NO_REGION:
-        return 0, program.sites[consumer.site].width
-    region = program.regions[consumer.target]
-    return region.low, region.high
+def _uncovered(program: Program, lows: Ints, highs: Ints, takers: Ints) -> list[int]:
+    """Consumers whose sorted pieces do not join up from their first channel to their last."""
+    count = len(program.consumers)
+    wanted = np.array([program.channels_of(i) for i in range(count)] or [(0, 0)], np.int64)
+    first = np.ones(takers.size, np.bool_)
+    first[1:] = takers[1:] != takers[:-1]
+    expected = np.where(first, wanted[takers, 0], np.roll(highs, 1))
+    bad = np.zeros(count, np.bool_)
+    bad[takers[lows != expected]] = True
+    reached = wanted[:count, 0].copy()
+    reached[takers] = highs  # sorted, so the last piece stays
+    bad |= reached != wanted[:count, 1]
+    found: list[int] = np.flatnonzero(bad).tolist()
+    return found
 
 
 def windows_are_answered(program: Program, chip: Chip) -> Iterator[str]:
@@ -167,28 +182,38 @@ def windows_are_answered(program: Program, chip: Chip) -> Iterator[str]:
 
 def no_cycle_in_a_token(program: Program, chip: Chip) -> Iterator[str]:
     """Within one token no stage waits, through others, for itself."""
-    unmet = [0] * len(program.stages)
-    feeds: dict[int, list[int]] = defaultdict(list)
-    for i, route in enumerate(program.routes):
-        if route.acknowledges != NO_ROUTE or route.stage == HOST_STAGE:
-            continue
-        for core in program.destinations(i):
-            stage = program.stage_of[program.consumer_at[route.site, core]]
-            if stage >= 0:
-                feeds[route.stage].append(stage)
-                unmet[stage] += 1
-    ready = [i for i, n in enumerate(unmet) if n == 0]
-    seen = 0
-    while ready:
-        seen += 1
-        for stage in feeds[ready.pop()]:
-            unmet[stage] -= 1
-            if not unmet[stage]:
-                ready.append(stage)
+    routes, _, takers = program.deliveries
+    senders = np.array([r.stage for r in program.routes] or [0], np.int64)[routes]
+    feeds = np.array(program.stage_of or [0], np.int64)[takers]
+    inside = (senders != HOST_STAGE) & (takers >= 0) & (feeds >= 0)
+    unmet = np.bincount(feeds[inside], minlength=len(program.stages))
+    edges = _Edges(senders[inside], feeds[inside], len(program.stages))
+    ready, seen = np.flatnonzero(unmet == 0), 0
+    while ready.size:
+        seen += ready.size
+        fed, times = np.unique(edges.of(ready), return_counts=True)
+        unmet[fed] -= times
+        ready = fed[unmet[fed] == 0]
     if seen < len(program.stages):
-        stuck = next(i for i, n in enumerate(unmet) if n > 0)
+        stuck = int(np.flatnonzero(unmet > 0)[0])
         stage_name = program.stages[stuck].name
         yield f"stage {stage_name} on core {program.stages[stuck].core} waits for itself"
+
+
+class _Edges:
+    """Who feeds whom, by sender."""
+
+    def __init__(self, senders: Ints, feeds: Ints, stages: int) -> None:
+        self.feeds = feeds[np.argsort(senders, kind="stable")]
+        self.sizes = np.bincount(senders, minlength=stages)
+        self.starts = np.cumsum(self.sizes) - self.sizes
+
+    def of(self, senders: Ints) -> Ints:
+        """All stages that these stages feed, as often as they do."""
+        sizes = self.sizes[senders]
+        shift = np.repeat(self.starts[senders] - (np.cumsum(sizes) - sizes), sizes)
+        fed: Ints = self.feeds[shift + np.arange(shift.size)]
+        return fed
 
 
 RULES = (

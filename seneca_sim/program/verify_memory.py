@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterator
 
+import numpy as np
+
 from seneca_sim.chip import Chip
 from seneca_sim.cost.kernel import load_kernel
-from seneca_sim.program.ir import NO_REGION, Program
+from seneca_sim.program.ir import NO_REGION, Ints, Program
 
 
 def memory_fits(program: Program, chip: Chip) -> Iterator[str]:
@@ -58,7 +60,7 @@ def fetches_have_a_channel(program: Program, chip: Chip) -> Iterator[str]:
 
 
 def slices_match_rows(program: Program, chip: Chip) -> Iterator[str]:
-    """A weight slice has a column for every channel, and rows enough for its neurons."""
+    """A weight slice has columns of its site only, and rows enough for its neurons."""
     for consumer in program.consumers:
         if not consumer.kernel:
             continue
@@ -71,18 +73,46 @@ def slices_match_rows(program: Program, chip: Chip) -> Iterator[str]:
             )
         region = program.regions[consumer.weights]
         width = program.sites[consumer.site].width
-        if region.columns != width or region.rows != consumer.neurons:
+        most = width - region.column_low
+        if not 0 < region.columns <= most or region.rows != consumer.neurons:
             yield (
                 f"weights {region.name} on core {consumer.core} are {region.rows} x "
-                f"{region.columns}; expected {consumer.neurons} x {width}"
+                f"{region.columns}; expected {consumer.neurons} x {most}"
             )
 
 
 def regions_are_local(program: Program, chip: Chip) -> Iterator[str]:
     """Weights, accumulators, buffers and operands lie on the core that uses them."""
-    for core, region, who in uses_of_regions(program):
-        if program.regions[region].core != core:
-            yield f"{who} on core {core} lies on core {program.regions[region].core}"
+    cores, regions = _uses(program)
+    homes = np.array([region.core for region in program.regions] or [0], np.int64)
+    if np.array_equal(homes[regions], cores):
+        return
+    for core, number, who in uses_of_regions(program):
+        if program.regions[number].core != core:
+            yield f"{who} on core {core} lies on core {program.regions[number].core}"
+
+
+def places_exist(program: Program) -> Iterator[str]:
+    """Every use of the memory map names a region of it."""
+    _, regions = _uses(program)
+    if not regions.size or (regions.min() >= 0 and regions.max() < len(program.regions)):
+        return
+    for _, region, who in uses_of_regions(program):
+        if region not in range(len(program.regions)):
+            yield f"{who} has no place in the memory map"
+
+
+def _uses(program: Program) -> tuple[Ints, Ints]:
+    """(core, region) of every use of the memory map, without saying by whom."""
+    pairs = [(c.core, c.weights) for c in program.consumers if c.kernel]
+    pairs += [(c.core, c.target) for c in program.consumers if c.target != NO_REGION]
+    pairs += [(r.source, r.buffer) for r in program.routes if r.buffer != NO_REGION]
+    for stage in program.stages:
+        core = stage.core
+        for step in stage.steps:
+            pairs += [(core, region) for _, region in step.regions]
+    table = np.array(pairs, np.int64).reshape(-1, 2)
+    return table[:, 0], table[:, 1]
 
 
 def uses_of_regions(program: Program) -> Iterator[tuple[int, int, str]]:

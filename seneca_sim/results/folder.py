@@ -66,12 +66,12 @@ def write_run(
 
 
 def variant_folders(results: Sequence[RunResult]) -> list[str]:
-    """Names of the variants' folders: their labels, made safe, and numbered where two agree."""
-    return folder_names([result.label for result in results])
+    """Names of the variants' folders, see `label_folders`."""
+    return label_folders([result.label for result in results])
 
 
-def folder_names(labels: Sequence[str]) -> list[str]:
-    """The same from the labels alone, in their order."""
+def label_folders(labels: Sequence[str]) -> list[str]:
+    """Names of folders: the labels, made safe, and numbered where two agree."""
     names: list[str] = []
     for label in labels:
         plain = _UNSAFE.sub("-", label).strip("-").lower() or "run"

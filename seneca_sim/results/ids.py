@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from typing import Any, Final
 
 from seneca_sim.chip import Chip
@@ -17,10 +17,14 @@ from seneca_sim.chip.load import LoadedChip
 from seneca_sim.cost.energy import EnergyTable
 from seneca_sim.cost.kernel import load_kernel
 from seneca_sim.program import EventStream, Program
+from seneca_sim.program.file import plain
 
 MODEL_VERSION: Final = 1
 """Raised with every change of the engines' rules that moves a count or a cycle."""
 
+_IMPLIED = (("head", "in"), ("placement", "row-major"))
+"""What a program's mapping says since there is a choice; without one it was so. Left out, so that
+programs keep their ids."""
 _CORE_PRICE_ONLY = (
     "data_memory_bits",
     "instruction_memory_bits",
@@ -32,7 +36,9 @@ _CORE_PRICE_ONLY = (
 
 def canonical_json(value: Any) -> str:
     """JSON with sorted keys and no spaces: the text that is hashed."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return json.dumps(
+        value, sort_keys=True, separators=(",", ":"), ensure_ascii=True, default=plain
+    )
 
 
 def digest(value: Any) -> str:
@@ -42,21 +48,34 @@ def digest(value: Any) -> str:
 
 def content_hash(program: Program) -> str:
     """SHA-256 over everything in a program."""
-    content = asdict(program)
-    del content["name"]
-    return digest(content)
+    tables = {f.name: plain(getattr(program, f.name)) for f in fields(program)}
+    del tables["name"]
+    for region in tables["regions"]:
+        if not region["column_low"]:
+            del region["column_low"]
+    tables["mapping"] = [list(pair) for pair in program.mapping if pair not in _IMPLIED]
+    return digest(tables)
 
 
 def activity_id(
-    chip: Chip, program: Program, stream: EventStream, mode: str, window_cycles: int
+    chip: Chip,
+    program: Program,
+    stream: EventStream,
+    mode: str,
+    window_cycles: int,
+    *,
+    program_sha256: str | None = None,
 ) -> str:
-    """Name the activity of a run: chip as far as cycles go, kernels, program, events, mode."""
+    """Name the activity of a run: chip as far as cycles go, kernels, program, events, mode.
+
+    `program_sha256` is the program's `content_hash`, for those who have it already.
+    """
     return digest(
         {
             "model": MODEL_VERSION,
             "chip": _cycle_fields(chip, program),
             "kernels": _kernels(program, chip.core.npes),
-            "program": content_hash(program),
+            "program": program_sha256 or content_hash(program),
             "stream": stream.content_hash,
             "mode": mode,
             "window_cycles": window_cycles,

@@ -5,6 +5,8 @@ It does not depend on time, so it must agree with what an engine has counted.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 
 from seneca_sim.chip import Chip
@@ -41,15 +43,31 @@ def link_loads(chip: Chip, program: Program, stream: EventStream) -> tuple[Ints,
     cycles = np.zeros((layers + 1, len(number)), np.int64)
     packets = route_packets(chip, stream)
     near, across = (_cycles(chip, bits) for bits in (chip.noc.link_bits, chip.boundary.link_bits))
-    for index, route in enumerate(program.routes):
-        targets = program.destinations(index)
-        crossed = np.array([number[hop] for hop in _crossings(chip, route.source, targets)])
-        site = program.sites[route.site]
-        apart = site.kind == "credit" or program.host in targets
+    each = packets @ _flits(chip)
+    for index, crossed in enumerate(_crossed(chip, program)):
+        site = program.sites[program.routes[index].site]
+        apart = site.kind == "credit" or program.host in program.destinations(index)
         busy = np.where(far[crossed], packets[index] @ across, packets[index] @ near)
-        np.add.at(flits, crossed, packets[index] @ _flits(chip))
+        np.add.at(flits, crossed, each[index])
         np.add.at(cycles[layers if apart else site.layer], crossed, busy)
     return flits, cycles
+
+
+def link_flits(chip: Chip, program: Program, stream: EventStream) -> Ints:
+    """Flits [links] of the whole run; they depend on no width and no latency."""
+    each = route_packets(chip, stream) @ _flits(chip)
+    flits = np.zeros(len(links(chip)), np.int64)
+    for index, crossed in enumerate(_crossed(chip, program)):
+        np.add.at(flits, crossed, each[index])
+    return flits
+
+
+def _crossed(chip: Chip, program: Program) -> Iterator[Ints]:
+    """Numbers of the links that each route crosses, in the order of `chip.mesh.links`."""
+    number = {link: index for index, link in enumerate(links(chip))}
+    for index, route in enumerate(program.routes):
+        hops = _crossings(chip, route.source, program.destinations(index))
+        yield np.array([number[hop] for hop in hops], np.int64)
 
 
 def _crossings(chip: Chip, source: int, targets: tuple[int, ...]) -> list[Hop]:

@@ -89,7 +89,7 @@ def test_empty_and_short_text(call: Call, tmp_path: Path, tiny: Path) -> None:
 
 
 def test_a_chip_too_small(call: Call, tmp_path: Path) -> None:
-    words = ("blocks.0", "bits", "2,097,152", "smallest core count that fits is 56")
+    words = ("blocks.0", "bits", "2,097,152", "smallest core count that fits is 43 at bf16")
     _refused(call, tmp_path, "run", "--chip", "seneca-4x4", words=words)
 
 

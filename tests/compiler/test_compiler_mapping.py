@@ -10,15 +10,26 @@ from hypothesis import strategies as st
 from seneca_sim.chip import Chip
 from seneca_sim.errors import CapacityError, InputError
 from seneca_sim.program import Program
-from workloads.compiler import lower, rwkv4_graph
+from workloads.compiler import LayerGraph, MapSettings, lower, rwkv4_graph
+from workloads.compiler.fit import Fit, even_partition
+from workloads.compiler.graph import Layer
 from workloads.compiler.mapping import split
-from workloads.compiler.memory import fullest_bits, place_layer
+from workloads.compiler.memory import LayerMemory, Options
 
 SHAPE = {"layers": 2, "width": 64, "ffn": 256, "vocab": 64}
 
 
+def lower_split(graph: LayerGraph, chip: Chip, cores: int = 0) -> Program:
+    settings = MapSettings(strategy="output-split", cores_per_layer=cores)
+    return lower(graph, chip, settings=settings)
+
+
 def compiled(chip: Chip, cores: int = 0, **shape: int) -> Program:
-    return lower(rwkv4_graph("r", SHAPE | shape), chip, cores)
+    return lower_split(rwkv4_graph("r", SHAPE | shape), chip, cores)
+
+
+def fullest_bits(graph: LayerGraph, layer: Layer, chip: Chip, cores: int) -> int:
+    return Fit(graph, Options(chip)).bits(layer, tuple(g.name for g in layer.groups), cores)
 
 
 @given(st.integers(0, 500), st.integers(1, 40), st.sampled_from((1, 4, 8, 16)))
@@ -49,7 +60,7 @@ def test_the_largest_number_where_no_even_one_fits() -> None:
     graph = rwkv4_graph("r", SHAPE | {"vocab": 56})
     chip = make_chip(12, 1)
     chip = make_chip(12, 1, data_memory_bits=fullest_bits(graph, graph.layers[0], chip, 3))
-    assert dict(lower(graph, chip).mapping)["cores_per_layer"] == "4"
+    assert dict(lower_split(graph, chip).mapping)["cores_per_layer"] == "4"
 
 
 def test_by_hand() -> None:
@@ -114,11 +125,12 @@ def test_the_fullest_core(data: st.DataObject) -> None:
     width, ffn, vocab = (data.draw(st.integers(1, 300)) for _ in range(3))
     graph = rwkv4_graph("r", {"layers": 2, "width": width, "ffn": ffn, "vocab": vocab})
     chip = make_chip(4, 4, npes=npes, line_bits=max(line, 16 * npes))
-    parts = data.draw(st.integers(1, min(12, max(1, width // npes))))
+    cores = data.draw(st.integers(1, min(12, max(1, width // npes))))
     for layer in graph.layers:
-        cores = tuple(range(parts))
-        used = [place_layer(graph, layer, chip, cores, p).used_bits for p in cores]
-        assert fullest_bits(graph, layer, chip, parts) == max(used)
+        parts = {g.name: even_partition(g.width, cores, npes) for g in layer.groups}
+        memory = LayerMemory(graph, layer, parts, Options(chip))
+        used = [memory.place(core, roles).used_bits for core, roles in memory.roles().items()]
+        assert fullest_bits(graph, layer, chip, cores) == max(used)
 
 
 @settings(max_examples=25, deadline=None, derandomize=True)
@@ -135,7 +147,7 @@ def test_the_smallest_count_is_the_smallest(data: st.DataObject) -> None:
     bits = data.draw(st.sampled_from(need)) + data.draw(st.sampled_from((-128, 0)))
     fitting = [n for n, bit in enumerate(need, 1) if bit <= bits]
     with pytest.raises(CapacityError) as caught:
-        lower(graph, chip_of(1, bits))
+        lower_split(graph, chip_of(1, bits))
     if fitting:
         each = fitting[0]
         tail = f"the smallest core count that fits is {2 * each} ({each} a layer)"
@@ -143,4 +155,4 @@ def test_the_smallest_count_is_the_smallest(data: st.DataObject) -> None:
         tail = "no number of cores fits at this data memory; raise core.data_memory_bits"
     assert str(caught.value).endswith(tail)
     for n in fitting:
-        lower(graph, chip_of(2 * n, bits), n)
+        lower_split(graph, chip_of(2 * n, bits), n)

@@ -1,16 +1,24 @@
 """The compiler: model shape -> layer graph -> mapping -> Program, and Program + trace -> stream."""
 
+from workloads.compiler.choose import MapSettings, choose, smallest_cores
 from workloads.compiler.graph import LayerGraph
-from workloads.compiler.lower import lower
-from workloads.compiler.mapping import Mapping, output_split
+from workloads.compiler.lower import compile_plan, lower
+from workloads.compiler.mapping import Mapping
 from workloads.compiler.rwkv4 import rwkv4_graph
-from workloads.compiler.stream import event_stream
+from workloads.compiler.stack import Linear, stack
+from workloads.compiler.stream import event_stream, mask_stream
 
 __all__ = [
     "LayerGraph",
+    "Linear",
+    "MapSettings",
     "Mapping",
+    "choose",
+    "compile_plan",
     "event_stream",
     "lower",
-    "output_split",
+    "mask_stream",
     "rwkv4_graph",
+    "smallest_cores",
+    "stack",
 ]

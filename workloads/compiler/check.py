@@ -127,14 +127,16 @@ def run_tokens(
     Args:
         program: what the compiler made for the model.
         weights: the model's tensors, fp32, BlinkDL names.
-        tokens: numbers in the vocabulary.
+        tokens: numbers in the vocabulary; of a program for a batch, those of its sequences in
+            turns.
         thresholds: T by sparse site.
         precision: "bf16" for the chip's own.
     """
     image = MemoryImage.load(program, weights, precision)
     if precision == "fp32":  # at bf16 an empty state is 0
         layers = dict(program.shape)["layers"], dict(program.shape)["width"]
-        image.set_layers(program, "pp", np.full(layers, -1e30, np.float32))
+        for sequence in range(int(dict(program.mapping).get("batch", "1"))):
+            image.set_layers(program, "pp", np.full(layers, -1e30, np.float32), sequence)
     rows: Floats = weights["emb.weight"][np.asarray(tokens)]
     return run_values(program, image, {"emb": rows}, thresholds=thresholds)
 

@@ -1,8 +1,8 @@
 """The layer graph: what a model computes, before anybody asks where.
 
-A layer owns vectors (its channels are split over the layer's cores), matrices (their rows are
-split), sites (vectors that travel as events) and stages (work that waits for sites). Every name
-is local to its layer; lowering prefixes it.
+A layer has *groups*: sets of channels whose rows of weights, states and work belong on one core. A
+mapping splits each group over some cores; groups of one layer may share cores or not. Matrices,
+vectors, stages and stored sites belong to a group. Every vector name is local to its layer.
 """
 
 from __future__ import annotations
@@ -16,85 +16,144 @@ Audience = Literal["layer", "owner", "peer", "host"]
 
 
 @dataclass(frozen=True, slots=True)
-class GraphSite:
-    """A vector of `width` channels that its senders split evenly.
+class Group:
+    """`width` channels that are split over cores together."""
 
-    `name` is the full name in traces. `audience`: the whole layer (multicast), its owner, the core
-    with the same slice (peer), or the host. `sender`: every core with its slice, or the owner with
-    all. `per_core` > 0: every sender adds so many channels of its own.
+    name: str
+    width: int
+
+
+@dataclass(frozen=True, slots=True)
+class GraphSite:
+    """A vector of `width` channels that its senders split as their group is split.
+
+    `name` is the full name in traces. `group` takes it where it is stored (a matrix says for itself
+    where it takes its site). `audience`: all cores of the group (multicast), the group's owner, the
+    cores that hold the same channels (peer), or the host. `sender`: every core of the sending
+    group with its slice, or that group's owner with all. `per_core` > 0: every sender adds so
+    many channels of its own. `window`: the sender waits for credits; "apart" only where the
+    layer's groups lie on different cores.
     """
 
     name: str
     width: int
     kind: Literal["events", "dense"]
     audience: Audience
+    group: str
     sender: Place = "all"
     per_core: int = 0
+    window: Literal["", "always", "apart"] = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Vector:
-    """A vector split over the layer's cores: a parameter (`tensor`) or a state or scratch.
+    """A vector split over a group's cores: a parameter (`tensor`) or a state or scratch.
 
-    `words` 16-bit words for each channel; `per_token`: every token in flight has its own.
+    `words` 16-bit words for each channel; `per_token`: every token in flight has its own;
+    `state`: every sequence has its own.
     """
 
     name: str
     width: int
+    group: str
     words: int = 1
     tensor: str = ""
     per_token: bool = False
+    state: bool = False
 
 
 @dataclass(frozen=True, slots=True)
 class Matrix:
-    """`rows` x `columns` weights applied to the events of `site`, accumulated per token."""
+    """`rows` x `columns` weights applied to the events of `site`, accumulated per token.
+
+    `low` is the first of the tensor's columns: a matrix may hold a range of the site's channels.
+    """
 
     tensor: str
     site: str
     rows: int
     columns: int
+    group: str
+    low: int = 0
+
+    @property
+    def high(self) -> int:
+        """One past the last column."""
+        return self.low + self.columns
 
 
 @dataclass(frozen=True, slots=True)
 class GraphStep:
-    """A micro-kernel over the core's slice of a vector of `width` channels.
+    """A micro-kernel over the core's slice of its group, or over `per_core` values of each core.
 
     `operands` maps kernel operands to vectors, accumulators ("acc:<site>"), stored sites
     ("in:<site>") or output buffers ("out:<site>").
     """
 
     kernel: str
-    width: int
     operands: tuple[tuple[str, str], ...]
+    whole: bool = False  # one row for each of the group's cores
 
 
 @dataclass(frozen=True, slots=True)
 class GraphStage:
-    """Steps that run when all of `needs` (sites) are complete, then send `emits` (sites)."""
+    """Steps that run when all of `needs` (sites) are complete, then send `emits` (sites).
+
+    `frees` are the windowed sites whose token is finished on the core with this stage;
+    `frees_apart` takes its place where the layer's groups lie on different cores.
+    """
 
     name: str
+    group: str
     place: Place
     needs: tuple[str, ...]
     steps: tuple[GraphStep, ...]
     emits: tuple[str, ...]
-    frees: str = ""  # the windowed site whose token is finished with this stage
+    frees: tuple[str, ...] = ()
+    frees_apart: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Layer:
-    """One group of cores' worth of work; `entry` is the site that arrives from the layer before."""
+    """Work between one windowed `entry` site, from the layer before, and the next layer's."""
 
     name: str
     entry: str
+    groups: tuple[Group, ...]
     sites: tuple[GraphSite, ...]
     vectors: tuple[Vector, ...]
     matrices: tuple[Matrix, ...]
     stages: tuple[GraphStage, ...]
 
-    def matrix_of(self, site: str) -> Matrix | None:
-        """The matrix that a site's events are applied to; None where they are only stored."""
-        return next((m for m in self.matrices if m.site == site), None)
+    @cached_property
+    def matrices_of(self) -> dict[str, tuple[Matrix, ...]]:
+        """Site -> the matrices that take it; one without any is only stored."""
+        found: dict[str, tuple[Matrix, ...]] = {}
+        for matrix in self.matrices:
+            found[matrix.site] = (*found.get(matrix.site, ()), matrix)
+        return found
+
+    @cached_property
+    def site_named(self) -> dict[str, GraphSite]:
+        """The layer's own sites by name."""
+        return {site.name: site for site in self.sites}
+
+    @cached_property
+    def widths(self) -> dict[str, int]:
+        """Group -> channels."""
+        return {group.name: group.width for group in self.groups}
+
+    @cached_property
+    def weighted(self) -> frozenset[str]:
+        """Groups that have matrices."""
+        return frozenset(m.group for m in self.matrices)
+
+    @cached_property
+    def normed(self) -> frozenset[str]:
+        """Groups whose cores take part in a LayerNorm."""
+        return frozenset(
+            s.group for s in self.stages for step in s.steps if step.kernel == "ln_stats"
+        )
 
 
 @dataclass(frozen=True)
@@ -106,6 +165,7 @@ class LayerGraph:
     layers: tuple[Layer, ...]
     answer: str
     shape: tuple[tuple[str, int], ...]
+    notes: tuple[tuple[str, str], ...] = ()  # what a program's mapping says of the graph
 
     @cached_property
     def site_at(self) -> dict[str, tuple[int, GraphSite]]:

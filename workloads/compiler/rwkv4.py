@@ -1,4 +1,9 @@
-"""RWKV-4 as a layer graph: seven sparse sites a block, and all the dense work between them."""
+"""RWKV-4 as a layer graph: seven sparse sites a block, and all the dense work between them.
+
+A block has three groups. `residual`: the stream x with LayerNorms and token shifts, and the rows of
+the matrices whose products are added to x or gate it. `attention`: the rows of W_k, W_r and W_v,
+which the wkv recurrence joins channel by channel. `key`: the rows of the FFN's W_k.
+"""
 
 from __future__ import annotations
 
@@ -9,17 +14,30 @@ from workloads.compiler.graph import (
     GraphSite,
     GraphStage,
     GraphStep,
+    Group,
     Layer,
     LayerGraph,
     Matrix,
     Vector,
 )
+from workloads.compiler.norm import apply_norm, norm_sites, norm_stages
 
-PARTIAL, STATISTIC = 2, 2
-"""Values that a LayerNorm sends: (mean, M2) of a slice, then (mean, inverse deviation)."""
+RESIDUAL, ATTENTION, KEY, LOGITS = "residual", "attention", "key", "logits"
+TAKES = {
+    "att.key": ATTENTION,
+    "att.rec": ATTENTION,
+    "att.val": ATTENTION,
+    "att.out": RESIDUAL,
+    "ffn.key": KEY,
+    "ffn.rec": RESIDUAL,
+    "ffn.val": RESIDUAL,
+}
+"""Sparse site of a block -> the group whose rows it is applied to."""
 
 
-def rwkv4_graph(name: str, shape: Mapping[str, int], *, state_words: int = 2) -> LayerGraph:
+def rwkv4_graph(
+    name: str, shape: Mapping[str, int], *, state_words: int = 2, head: str = "in"
+) -> LayerGraph:
     """Build the graph of a model of `layers` blocks, `width` D, `ffn` F and `vocab` V.
 
     Args:
@@ -27,6 +45,7 @@ def rwkv4_graph(name: str, shape: Mapping[str, int], *, state_words: int = 2) ->
         shape: the four numbers.
         state_words: BF16 words for each sum of the wkv recurrence, 2 or 1; with one, cheaper and
             less exact (docs/kernels.md).
+        head: ``in`` computes the logits; ``out`` ends with the last LayerNorm's vector.
 
     Raises:
         InputError: a number is missing or not positive.
@@ -37,9 +56,18 @@ def rwkv4_graph(name: str, shape: Mapping[str, int], *, state_words: int = 2) ->
             raise InputError(f"shape of {name}: {key} is {value}; expected a positive number")
     if state_words not in (1, 2):
         raise InputError(f"graph of {name}: state_words is {state_words}; expected 1 or 2")
+    if head not in ("in", "out"):
+        raise InputError(f"graph of {name}: head is {head!r}; expected in or out")
     blocks = [_block(i, sizes["width"], sizes["ffn"], state_words) for i in range(sizes["layers"])]
-    layers = (*blocks, _head(sizes["layers"], sizes["width"], sizes["vocab"]))
-    return LayerGraph(name, sizes["width"], layers, "logits", tuple(sizes.items()))
+    last = _head(sizes["layers"], sizes["width"], sizes["vocab"], inside=head == "in")
+    return LayerGraph(
+        name,
+        sizes["width"],
+        (*blocks, last),
+        "logits" if head == "in" else "head",
+        tuple(sizes.items()),
+        (("head", head),),
+    )
 
 
 def entry_site(layer: int) -> str:
@@ -51,29 +79,27 @@ def _block(index: int, width: int, ffn: int, state_words: int) -> Layer:
     p = f"blocks.{index}."
     entry = entry_site(index)
     norms = ("ln0", "ln1", "ln2") if index == 0 else ("ln1", "ln2")
-    sites = [GraphSite(entry, width, "dense", "peer")]
+    sites = [_entry(entry, width)]
     for norm in norms:
-        sites += _norm_sites(p + norm)
+        sites += norm_sites(p + norm, RESIDUAL)
     sites += [
-        GraphSite(p + site, width, "events", "layer")
+        GraphSite(p + site, width, "events", "layer", TAKES[site])
         for site in ("att.key", "att.rec", "att.val", "att.out", "ffn.key", "ffn.rec")
     ]
-    sites.append(GraphSite(p + "ffn.val", ffn, "events", "layer"))
+    sites.append(GraphSite(p + "ffn.val", ffn, "events", "layer", TAKES["ffn.val"]))
     return Layer(
         name=f"blocks.{index}",
         entry=entry,
+        groups=(Group(RESIDUAL, width), Group(ATTENTION, width), Group(KEY, ffn)),
         sites=tuple(sites),
         vectors=_block_vectors(p, norms, width, state_words),
         matrices=_block_matrices(p, width, ffn),
-        stages=_block_stages(index, p, entry, width, ffn, state_words),
+        stages=_block_stages(index, p, entry, state_words),
     )
 
 
-def _norm_sites(norm: str) -> list[GraphSite]:
-    return [
-        GraphSite(norm + ".partial", 0, "dense", "owner", per_core=PARTIAL),
-        GraphSite(norm + ".stat", STATISTIC, "dense", "layer", sender="owner"),
-    ]
+def _entry(name: str, width: int) -> GraphSite:
+    return GraphSite(name, width, "dense", "peer", RESIDUAL, window="always")
 
 
 def _block_vectors(
@@ -82,44 +108,53 @@ def _block_vectors(
     parameters = [f"{norm}.{part}" for norm in norms for part in ("weight", "bias")]
     parameters += ["att.time_mix_k", "att.time_mix_r", "att.time_mix_v"]
     parameters += ["ffn.time_mix_k", "ffn.time_mix_r"]
-    vectors = [Vector(name, width, tensor=p + name) for name in parameters]
-    vectors.append(Vector("att.u", width, tensor=p + "att.time_first"))
+    vectors = [Vector(name, width, RESIDUAL, tensor=p + name) for name in parameters]
+    vectors.append(Vector("att.u", width, ATTENTION, tensor=p + "att.time_first"))
     # The wkv kernel works in base 2, on two parameters made from time_decay (wkv.npe says how).
-    vectors += [Vector(f"att.{v}", width, tensor=f"wkv_{v}:{p}att") for v in ("decay", "shift")]
-    vectors += [Vector("norm", width), Vector("att.prev", width), Vector("ffn.prev", width)]
-    vectors += [Vector(name, width, words=state_words) for name in ("aa", "bb")]
-    vectors.append(Vector("pp", width))
+    vectors += [
+        Vector(f"att.{v}", width, ATTENTION, tensor=f"wkv_{v}:{p}att") for v in ("decay", "shift")
+    ]
+    vectors.append(Vector("norm", width, RESIDUAL))
+    vectors += [Vector(f"{part}.prev", width, RESIDUAL, state=True) for part in ("att", "ffn")]
+    vectors += [
+        Vector(name, width, ATTENTION, words=state_words, state=True) for name in ("aa", "bb")
+    ]
+    vectors.append(Vector("pp", width, ATTENTION, state=True))
     return tuple(vectors)
 
 
 def _block_matrices(p: str, width: int, ffn: int) -> tuple[Matrix, ...]:
     square = {"att.key": "key", "att.rec": "receptance", "att.val": "value", "att.out": "output"}
     matrices = [
-        Matrix(f"{p}att.{tensor}.weight", p + site, width, width) for site, tensor in square.items()
+        Matrix(f"{p}att.{tensor}.weight", p + site, width, width, TAKES[site])
+        for site, tensor in square.items()
     ]
     return (
         *matrices,
-        Matrix(f"{p}ffn.key.weight", p + "ffn.key", ffn, width),
-        Matrix(f"{p}ffn.receptance.weight", p + "ffn.rec", width, width),
-        Matrix(f"{p}ffn.value.weight", p + "ffn.val", width, ffn),
+        Matrix(f"{p}ffn.key.weight", p + "ffn.key", ffn, width, KEY),
+        Matrix(f"{p}ffn.receptance.weight", p + "ffn.rec", width, width, RESIDUAL),
+        Matrix(f"{p}ffn.value.weight", p + "ffn.val", width, ffn, RESIDUAL),
     )
 
 
-def _block_stages(
-    index: int, p: str, entry: str, width: int, ffn: int, state_words: int
-) -> tuple[GraphStage, ...]:
+def _block_stages(index: int, p: str, entry: str, state_words: int) -> tuple[GraphStage, ...]:
     stages: list[GraphStage] = []
     x = ("x", "in:" + entry)
-    first = entry
+    first, before = entry, ()  # type: tuple[str, tuple[GraphStep, ...]]
     if index == 0:
-        stages += _norm("ln0", p, (entry,), (), x, width)
-        first = p + "ln0.stat"
-        before: tuple[GraphStep, ...] = (_apply("ln0", p, x, x[1], width),)
-    else:
-        before = ()
-    stages += _norm("ln1", p, (first,), before, x, width)
-    stages.append(_mix("att", ("key", "rec", "val"), "ln1", p, x, width))
-    wkv = (
+        stages += norm_stages("ln0", p, RESIDUAL, (entry,), (), x)
+        first, before = p + "ln0.stat", (apply_norm("ln0", p, x, x[1]),)
+    stages += norm_stages("ln1", p, RESIDUAL, (first,), before, x)
+    stages.append(_mix("att", ("key", "rec", "val"), "ln1", p, x))
+    stages.append(_wkv(p, state_words))
+    residual = GraphStep("residual_add", (x, ("acc", f"acc:{p}att.out")))
+    stages += norm_stages("ln2", p, RESIDUAL, (p + "att.out",), (residual,), x)
+    stages.append(_mix("ffn", ("key", "rec"), "ln2", p, x))
+    return (*stages, *_channel_mix(index, p, entry, x))
+
+
+def _wkv(p: str, state_words: int) -> GraphStage:
+    operands = (
         _threshold(f"{p}att.out"),
         *((site[0], f"acc:{p}att.{site}") for site in ("key", "rec", "val")),
         *((name, f"att.{name}") for name in ("u", "decay", "shift")),
@@ -129,40 +164,8 @@ def _block_stages(
         ("out", f"out:{p}att.out"),
     )
     needs = (p + "att.key", p + "att.rec", p + "att.val")
-    kernel = "wkv" if state_words == 2 else "wkv_plain"
-    stages.append(
-        GraphStage("att.wkv", "all", needs, (GraphStep(kernel, width, wkv),), (p + "att.out",))
-    )
-    residual = GraphStep("residual_add", width, (x, ("acc", f"acc:{p}att.out")))
-    stages += _norm("ln2", p, (p + "att.out",), (residual,), x, width)
-    stages.append(_mix("ffn", ("key", "rec"), "ln2", p, x, width))
-    return (*stages, *_channel_mix(index, p, entry, x, width, ffn))
-
-
-def _norm(
-    norm: str,
-    p: str,
-    needs: tuple[str, ...],
-    before: tuple[GraphStep, ...],
-    x: tuple[str, str],
-    width: int,
-) -> list[GraphStage]:
-    """Local moments go to the owner; its answer comes back by multicast."""
-    partial, stat = p + norm + ".partial", p + norm + ".stat"
-    own = (x, ("pad", "pad"), ("inv_n", "inv_n"), ("scratch", "scratch"), ("out", "out:" + partial))
-    local = GraphStep("ln_stats", width, own)
-    whole = (
-        ("partial", "in:" + partial),
-        ("share", "share"),
-        ("inv_n", "inv_total"),
-        ("scratch", "scratch"),
-        ("out", "out:" + stat),
-    )
-    combine = GraphStep("ln_combine", 0, whole)
-    return [
-        GraphStage(norm + ".stats", "all", needs, (*before, local), (partial,)),
-        GraphStage(norm + ".combine", "owner", (partial,), (combine,), (stat,)),
-    ]
+    step = GraphStep("wkv" if state_words == 2 else "wkv_plain", operands)
+    return GraphStage("att.wkv", ATTENTION, "all", needs, (step,), (p + "att.out",))
 
 
 def _threshold(site: str) -> tuple[str, str]:
@@ -170,23 +173,10 @@ def _threshold(site: str) -> tuple[str, str]:
     return ("threshold", f"threshold:{site}")
 
 
-def _apply(norm: str, p: str, x: tuple[str, str], y: str, width: int) -> GraphStep:
-    operands = (
-        x,
-        ("stat", f"in:{p}{norm}.stat"),
-        ("gamma", norm + ".weight"),
-        ("beta", norm + ".bias"),
-        ("y", y),
-    )
-    return GraphStep("ln_apply", width, operands)
-
-
-def _mix(
-    part: str, sites: tuple[str, ...], norm: str, p: str, x: tuple[str, str], width: int
-) -> GraphStage:
+def _mix(part: str, sites: tuple[str, ...], norm: str, p: str, x: tuple[str, str]) -> GraphStage:
     """Normalise, mix with the previous token for every site, remember this token."""
     letter = {"key": "k", "rec": "r", "val": "v"}
-    steps = [_apply(norm, p, x, "norm", width)]
+    steps = [apply_norm(norm, p, x, "norm")]
     for site in sites:
         operands = (
             _threshold(f"{p}{part}.{site}"),
@@ -195,16 +185,14 @@ def _mix(
             ("mu", f"{part}.time_mix_{letter[site]}"),
             ("out", f"out:{p}{part}.{site}"),
         )
-        steps.append(GraphStep("token_shift_mix", width, operands))
+        steps.append(GraphStep("token_shift_mix", operands))
     saved = (("x", "norm"), ("prev", f"{part}.prev"))
-    steps.append(GraphStep("token_shift_save", width, saved))
+    steps.append(GraphStep("token_shift_save", saved))
     emits = tuple(f"{p}{part}.{site}" for site in sites)
-    return GraphStage(f"{part}.mix", "all", (f"{p}{norm}.stat",), tuple(steps), emits)
+    return GraphStage(f"{part}.mix", RESIDUAL, "all", (f"{p}{norm}.stat",), tuple(steps), emits)
 
 
-def _channel_mix(
-    index: int, p: str, entry: str, x: tuple[str, str], width: int, ffn: int
-) -> list[GraphStage]:
+def _channel_mix(index: int, p: str, entry: str, x: tuple[str, str]) -> list[GraphStage]:
     """relu^2 of the key, then the gated value joins the residual stream and moves on."""
     leaving = entry_site(index + 1)
     act = (
@@ -214,62 +202,65 @@ def _channel_mix(
     )
     gate = (x, ("r", f"acc:{p}ffn.rec"), ("v", f"acc:{p}ffn.val"))
     send = (x, ("out", "out:" + leaving))
+    square, gated = GraphStep("relu2_fire", act), GraphStep("gate_residual", gate)
     return [
-        GraphStage(
-            "ffn.act",
-            "all",
-            (p + "ffn.key",),
-            (GraphStep("relu2_fire", ffn, act),),
-            (p + "ffn.val",),
-        ),
+        GraphStage("ffn.act", KEY, "all", (p + "ffn.key",), (square,), (p + "ffn.val",)),
         GraphStage(
             "ffn.gate",
+            RESIDUAL,
             "all",
             (p + "ffn.val", p + "ffn.rec"),
-            (GraphStep("gate_residual", width, gate), GraphStep("send_dense", width, send)),
+            (gated, GraphStep("send_dense", send)),
             (leaving,),
-            frees=entry,
+            frees=(entry,),
         ),
     ]
 
 
-def _head(index: int, width: int, vocab: int) -> Layer:
+def _head(index: int, width: int, vocab: int, *, inside: bool) -> Layer:
     entry = entry_site(index)
     x = ("x", "in:" + entry)
-    sites = [
-        GraphSite(entry, width, "dense", "peer"),
-        *_norm_sites("ln_out"),
-        GraphSite("head", width, "dense", "layer"),
-        GraphSite("logits", vocab, "dense", "host"),
-    ]
+    sites = [_entry(entry, width), *norm_sites("ln_out", RESIDUAL)]
     vectors = [
-        Vector(f"ln_out.{part}", width, tensor=f"ln_out.{part}") for part in ("weight", "bias")
+        Vector(f"ln_out.{part}", width, RESIDUAL, tensor=f"ln_out.{part}")
+        for part in ("weight", "bias")
     ]
     send = (("x", "norm"), ("out", "out:head"))
-    answer = (("acc", "acc:head"), ("out", "out:logits"))
-    stages = [
-        *_norm("ln_out", "", (entry,), (), x, width),
-        GraphStage(
-            "head.norm",
-            "all",
-            ("ln_out.stat",),
-            (_apply("ln_out", "", x, "norm", width), GraphStep("send_dense", width, send)),
-            ("head",),
-        ),
-        GraphStage(
-            "head.logits",
-            "all",
-            ("head",),
-            (GraphStep("send_acc", vocab, answer),),
-            ("logits",),
-            frees=entry,
-        ),
-    ]
+    steps = (apply_norm("ln_out", "", x, "norm"), GraphStep("send_dense", send))
+    norm = GraphStage(
+        "head.norm", RESIDUAL, "all", ("ln_out.stat",), steps, ("head",),
+        frees=() if inside else (entry,), frees_apart=(entry,),
+    )  # fmt: skip
+    stages = [*norm_stages("ln_out", "", RESIDUAL, (entry,), (), x), norm]
+    groups, matrices = [Group(RESIDUAL, width)], []
+    if inside:
+        # Cores of the logits that hold nothing else are not in the last LayerNorm, so its answer
+        # does not tell that they are done with an older token: they say so themselves.
+        sites.append(GraphSite("head", width, "dense", "layer", LOGITS, window="apart"))
+        sites.append(GraphSite("logits", vocab, "dense", "host", LOGITS))
+        groups.append(Group(LOGITS, vocab))
+        matrices.append(Matrix("head.weight", "head", vocab, width, LOGITS))
+        answer = GraphStep("send_acc", (("acc", "acc:head"), ("out", "out:logits")))
+        stages.append(
+            GraphStage(
+                "head.logits",
+                LOGITS,
+                "all",
+                ("head",),
+                (answer,),
+                ("logits",),
+                frees=(entry,),
+                frees_apart=("head",),
+            )
+        )
+    else:
+        sites.append(GraphSite("head", width, "dense", "host", RESIDUAL))
     return Layer(
         name="head",
         entry=entry,
+        groups=tuple(groups),
         sites=tuple(sites),
-        vectors=(*vectors, Vector("norm", width)),
-        matrices=(Matrix("head.weight", "head", vocab, width),),
+        vectors=(*vectors, Vector("norm", width, RESIDUAL)),
+        matrices=tuple(matrices),
         stages=tuple(stages),
     )

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
+from numpy.typing import NDArray
 
 from seneca_sim.errors import InputError
 from seneca_sim.program import EventStream, Program
 from workloads.traces import ActivationTrace
+
+Masks = Mapping[str, NDArray[np.bool_]]
 
 
 def event_stream(program: Program, trace: ActivationTrace) -> EventStream:
@@ -18,15 +23,38 @@ def event_stream(program: Program, trace: ActivationTrace) -> EventStream:
         InputError: the trace is of another model shape, or a sparse site is missing.
     """
     check_shape(program, trace)
-    tokens = len(trace.tokens)
-    counts = np.zeros((len(program.routes), tokens), np.int64)
-    for index, route in enumerate(program.routes):
-        site = program.sites[route.site]
+    masks = {s.name: trace.sites[s.name].mask for s in program.sites if s.kind == "events"}
+    return mask_stream(program, masks, len(trace.tokens))
+
+
+def mask_stream(program: Program, masks: Masks, tokens: int) -> EventStream:
+    """Count the events of every route and token from masks.
+
+    Args:
+        program: any.
+        masks: bool [tokens, width] for every site that skips zeros.
+        tokens: how many.
+
+    Raises:
+        InputError: a mask is missing or of another size.
+    """
+    table = np.array([(r.site, r.low, r.high) for r in program.routes], np.int64).reshape(-1, 3)
+    counts = np.repeat((table[:, 2] - table[:, 1])[:, None], tokens, axis=1)
+    order = np.argsort(table[:, 0], kind="stable")
+    bounds = np.searchsorted(table[order, 0], np.arange(len(program.sites) + 1))
+    for number, site in enumerate(program.sites):
         if site.kind == "events":
-            mask = trace.sites[site.name].mask
-            counts[index] = np.count_nonzero(mask[:, route.low : route.high], axis=1)
-        else:
-            counts[index] = route.high - route.low
+            mask = masks.get(site.name)
+            if mask is None or mask.shape != (tokens, site.width):
+                have = "no mask" if mask is None else f"a mask of {mask.shape}"
+                raise InputError(
+                    f"events of {program.name}: site {site.name} has {have}; expected bool "
+                    f"[{tokens}, {site.width}]"
+                )
+            before = np.zeros((site.width + 1, tokens), np.int64)
+            np.cumsum(mask.T, axis=0, out=before[1:])
+            mine = order[bounds[number] : bounds[number + 1]]
+            counts[mine] = before[table[mine, 2]] - before[table[mine, 1]]
     return EventStream(counts)
 
 

@@ -51,8 +51,7 @@ class Block(nn.Module):
         """(B, T, D) to (B, T, D)."""
         x = x + self.drop(self.self_attn(self.self_attn_layer_norm(x)))
         hidden = torch.relu(self.fc1(self.final_layer_norm(x)))
-        x = x + self.drop(self.fc2(hidden))
-        return x
+        return x + self.drop(self.fc2(hidden))
 
 
 class Decoder(nn.Module):

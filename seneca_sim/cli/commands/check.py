@@ -19,6 +19,7 @@ from seneca_sim.cli.options import (
 
 if TYPE_CHECKING:
     from seneca_sim.chip import Chip
+    from seneca_sim.chip.load import LoadedChip
     from seneca_sim.cli.settings import Settings
 
 
@@ -67,7 +68,7 @@ def command(
     elif not files_only:
         need_torch("checking values")
         inputs = inputs_of(workload, text, recipe, settings, rescaled)
-        findings = _check_values(inputs, loaded.chip, settings)
+        findings = _check_values(inputs, loaded, chip, settings)
         lines += [f"{f['variant']}: {f['verdict']}" for f in findings]
     passed = all(f["passed"] for f in findings)
     if as_json:
@@ -90,21 +91,26 @@ def _check_program(path: Path, chip: Chip) -> str:
     return f"program {program.name}: keeps all {len(RULES)} rules on {chip.name}"
 
 
-def _check_values(inputs: Any, chip: Chip, settings: Settings) -> list[dict[str, Any]]:
+def _check_values(
+    inputs: Any, loaded: LoadedChip, chip: str, settings: Settings
+) -> list[dict[str, Any]]:
     """Run the program's values on the recorded tokens of every variant."""
-    from seneca_sim.cli.compiling import compile_shape
+    from seneca_sim.cli.compiling import compile_shape, fitted_chip
     from seneca_sim.cli.progress import progress
     from workloads.compiler.check import check_values, verdict
     from workloads.job.prepare import prepare
+    from workloads.job.stored import as_stored
 
     with progress("recording") as tell:
         prepared = prepare(inputs, tell)
         shape = next(iter(prepared.traces.values())).shape
-        program = compile_shape(inputs.name, shape, chip, settings)
-        weights = {name: tensor.numpy() for name, tensor in prepared.model.weights.items()}
+        loaded = fitted_chip(inputs.name, shape, loaded, chip, settings)
+        program = compile_shape(inputs.name, shape, loaded.chip, settings)
+        model, traces = as_stored(prepared, inputs, settings.run["weights.bits"])
+        weights = {name: tensor.numpy() for name, tensor in model.weights.items()}
         findings = []
-        for number, (variant, trace) in enumerate(prepared.traces.items()):
-            tell(number, len(prepared.traces), f"checking {variant}")
+        for number, (variant, trace) in enumerate(traces.items()):
+            tell(number, len(traces), f"checking {variant}")
             result = verdict(check_values(program, trace, weights))
             findings.append(
                 {

@@ -80,7 +80,7 @@ def command(
     """
     started = time.perf_counter()
     from seneca_sim.chip.load import load_chip
-    from seneca_sim.cli.compiling import compile_shape
+    from seneca_sim.cli.compiling import compile_shape, fitted_chip
     from seneca_sim.cli.pipeline import (
         Machine,
         resolved_inputs,
@@ -98,14 +98,20 @@ def command(
         workload, trace, settings, lambda: inputs_of(workload, text, recipe, settings, rescaled),
         others=text is not None or recipe is not None, measure=not no_accuracy,
     )  # fmt: skip
-    shape = next(iter(source.traces.values())).shape
-    program = compile_shape(source.name, shape, loaded.chip, settings)
+    first = next(iter(source.traces.values()))
+    loaded = fitted_chip(source.name, first.shape, loaded, chip, settings)
+    program = compile_shape(source.name, first.shape, loaded.chip, settings, first)
     machine = Machine(loaded, table, program, mode, packets, engine)
     bits = source.measure()  # slow the first time, so only for what compiles
     prepared = time.perf_counter()
     results = simulate_variants(machine, with_dense(source.traces))
     simulated = time.perf_counter()
     resolved = resolved_inputs(machine, settings, source.workload)
+    resolved["asked"] = {
+        "workload": workload or "", "text": str(text or ""), "recipe": str(recipe or ""),
+        "rescaled": rescaled or "", "trace": str(trace or ""), "chip": chip, "energy": energy,
+        "sets": list(sets),
+    }  # fmt: skip
     wall = {"prepare_s": prepared - started, "simulate_s": simulated - prepared}
     _finish(source, bits, results, resolved, wall, out, as_json)
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 from seneca_sim.errors import InputError
 from seneca_sim.report.page.html import Page, render
 from seneca_sim.report.text import context_of, main_table, time_sentence, verdict_of
-from seneca_sim.results.folder import RESOLVED, SUMMARY, folder_names, read_summary
+from seneca_sim.results.folder import RESOLVED, SUMMARY, label_folders, read_summary
 
 TABLES: Final = ("breakdown", "layers", "cores", "links", "tokens", "phases", "bounds")
 PHASES_LIMIT: Final = 1_500_000
@@ -73,7 +73,7 @@ def _tables(folder: Path, summary: Mapping[str, Any]) -> tuple[dict[str, Any], l
     labels = [variant["label"] for variant in summary["variants"]]
     tables: dict[str, Any] = {}
     notes = []
-    for label, name in zip(labels, folder_names(labels), strict=True):
+    for label, name in zip(labels, label_folders(labels), strict=True):
         tables[label] = {table: _text(folder / name / f"{table}.csv") for table in TABLES}
         short, tokens = _first_tokens(tables[label]["phases"])
         if tokens is not None:

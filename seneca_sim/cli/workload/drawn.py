@@ -1,0 +1,96 @@
+"""Workloads without a model: a trace that was recorded, or masks drawn from densities."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+from seneca_sim.cli.workload.base import DENSE, VARIANT, StudyWorkload, Tell, masks_only
+from seneca_sim.errors import InputError
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from workloads.traces import ActivationTrace
+
+
+class ReplayedTrace(StudyWorkload):
+    """A trace file: its own variant, or dense."""
+
+    def __init__(self, path: Path) -> None:
+        from workloads.traces import read_trace
+
+        trace = read_trace(path)
+        self.name = path.stem
+        self.shape = dict(trace.shape)
+        self._hash = trace.content_hash
+        self._variant = trace.variant
+        self._traces = {"": masks_only(trace), DENSE: masks_only(trace.dense())}
+
+    def check(self, run: Mapping[str, str]) -> None:
+        """Only the trace's own variant, and dense."""
+        known = ("", self._variant, DENSE)
+        if run[VARIANT] not in known:
+            raise InputError(
+                f"--set {VARIANT}={run[VARIANT]}: trace {self.name} is {self._variant}; expected "
+                f"{self._variant} or {DENSE}"
+            )
+        self.refuse({**run, VARIANT: ""}, "sparsity.recipe", "sparsity.loss_inc")
+
+    def content(self, run: Mapping[str, str]) -> object:
+        """The trace."""
+        return self._hash
+
+    def prepare(self, runs: Sequence[Mapping[str, str]], tell: Tell) -> None:
+        """All is there."""
+
+    def trace(self, run: Mapping[str, str]) -> ActivationTrace:
+        """The trace, or its dense form."""
+        return self._traces[DENSE if run[VARIANT] == DENSE else ""]
+
+
+class DrawnTrace(StudyWorkload):
+    """Masks drawn for a shape, each site at a density; `workload.tokens` tokens of them."""
+
+    def __init__(
+        self, name: str, shape: Mapping[str, object], densities: Mapping[str, float], seed: int
+    ) -> None:
+        """Take the shape and draw one token, which checks all that can be wrong.
+
+        Args:
+            name: for people.
+            shape: as in `workloads.traces.TraceShape`.
+            densities: share kept by site or kind of site; "" for all that are not named.
+            seed: of the drawing.
+        """
+        from workloads.traces.sites import check_shape
+
+        self.name, self.seed = name, seed
+        self.shape = {**check_shape(shape)}
+        self.densities = dict(densities)
+        self._traces: dict[str, ActivationTrace] = {}
+        self._draw("1")
+
+    def content(self, run: Mapping[str, str]) -> object:
+        """Everything that the drawing depends on but the number of tokens, which is a setting."""
+        return [dict(self.shape), self.densities, self.seed]
+
+    def prepare(self, runs: Sequence[Mapping[str, str]], tell: Tell) -> None:
+        """Draw once for each number of tokens."""
+        for tokens in dict.fromkeys(run["workload.tokens"] for run in runs):
+            self._traces[tokens] = self._draw(tokens)
+
+    def trace(self, run: Mapping[str, str]) -> ActivationTrace:
+        """The masks of a run."""
+        return self._traces[run["workload.tokens"]]
+
+    def _draw(self, tokens: str) -> ActivationTrace:
+        from workloads.traces import synthesise
+        from workloads.traces.sites import block_sites, check_shape, kind_of
+
+        shape = check_shape(self.shape)
+        named = {name: value for name, value in self.densities.items() if name}
+        for site in block_sites(shape):
+            if "" in self.densities and site not in named and kind_of(site) not in named:
+                named[site] = self.densities[""]
+        return synthesise(shape, named, tokens=int(tokens), seed=self.seed)

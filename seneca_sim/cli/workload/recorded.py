@@ -1,0 +1,193 @@
+"""A model as a workload of studies: recorded once a number of tokens and set of thresholds."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from seneca_sim.cli.options import need_torch
+from seneca_sim.cli.workload.base import (
+    DENSE,
+    LOSS_INC,
+    NATURAL,
+    RECIPE,
+    SPARSIFIED,
+    VARIANT,
+    VARIANTS,
+    StudyWorkload,
+    Tell,
+    masks_only,
+)
+from seneca_sim.config.check import nearest
+from seneca_sim.errors import InputError
+
+if TYPE_CHECKING:
+    from workloads.job import Inputs
+    from workloads.sparsity.recipe import Recipe
+    from workloads.traces import ActivationTrace
+
+Recording = tuple[str, str, str, str]
+"""Tokens, context, recipe, loss_inc: what a recording depends on."""
+CALIBRATION_BYTES = 32 * 1024 + 1
+
+
+class RecordedModel(StudyWorkload):
+    """A model of the zoo or a checkpoint, run on text.
+
+    `workload.variant` is dense, natural or sparsified (the default where there are thresholds);
+    thresholds are those that ship, a recipe (`sparsity.recipe`), or are searched for
+    (`sparsity.loss_inc`) and remembered.
+    """
+
+    def __init__(self, workload: str, text: Path | None, *, measure: bool) -> None:
+        from workloads.job import shipped_inputs
+
+        self.workload, self.text, self.measure = workload, text, measure
+        self.name = shipped_inputs(workload, text=text).name
+        self.shape = {}
+        self._traces: dict[tuple[Recording, str], ActivationTrace] = {}
+        self._bits: dict[Recording, Mapping[str, float]] = {}
+
+    def check(self, run: Mapping[str, str]) -> None:
+        """A variant that exists, thresholds that can be read, text that is long enough."""
+        variant = run[VARIANT]
+        if variant and variant not in VARIANTS:
+            raise InputError(
+                f"--set {VARIANT}={variant}: expected {', '.join(VARIANTS)}"
+                f"{nearest(variant, VARIANTS)}"
+            )
+        if run[RECIPE] and run[LOSS_INC]:
+            raise InputError(
+                f"--set {LOSS_INC}={run[LOSS_INC]}: {RECIPE} names thresholds already; give one"
+            )
+        if run[LOSS_INC]:
+            _factor(run[LOSS_INC])
+        inputs = self._inputs(_recording(run))
+        if variant == SPARSIFIED and inputs.recipe is None and not run[LOSS_INC]:
+            raise InputError(
+                f"--set {VARIANT}={variant}: {self.name} comes without thresholds; give {RECIPE} "
+                f"or {LOSS_INC}"
+            )
+
+    def content(self, run: Mapping[str, str]) -> object:
+        """Weights, thresholds and text."""
+        from workloads.sparsity.recipe import recipe_text
+
+        inputs = self._inputs(_recording(run))
+        recipe = recipe_text(inputs.recipe) if inputs.recipe and not run[LOSS_INC] else ""
+        evaluation = hashlib.sha256(inputs.evaluation).hexdigest() if self.measure else ""
+        window = hashlib.sha256(inputs.window).hexdigest()
+        return [_file_hash(inputs.weights), recipe, window, evaluation]
+
+    def prepare(self, runs: Sequence[Mapping[str, str]], tell: Tell) -> None:
+        """Run the model for every recording that some run needs."""
+        wanted = dict.fromkeys(_recording(run) for run in runs)
+        missing = [recording for recording in wanted if recording not in self._bits]
+        if missing:
+            need_torch("running a model")
+        for recording in missing:
+            self._record(recording, tell)
+
+    def _record(self, recording: Recording, tell: Tell) -> None:
+        from workloads.job.prepare import accuracy, prepare
+
+        inputs = self._inputs(recording)
+        if recording[3]:
+            recipe = searched_recipe(inputs, _factor(recording[3]), tell)
+            inputs = replace(inputs, recipe=recipe)
+        prepared = prepare(inputs, tell)
+        traces = {NATURAL: prepared.traces[NATURAL], DENSE: prepared.traces[NATURAL].dense()}
+        traces |= prepared.traces
+        for variant, trace in traces.items():
+            self._traces[recording, variant] = masks_only(trace)
+        self.shape = dict(prepared.traces[NATURAL].shape)
+        bits = accuracy(prepared.model, inputs, tell) if self.measure else {}
+        self._bits[recording] = {**bits, **({DENSE: bits[NATURAL]} if NATURAL in bits else {})}
+
+    def trace(self, run: Mapping[str, str]) -> ActivationTrace:
+        """The trace of a run's variant."""
+        recording = _recording(run)
+        variant = run[VARIANT] or self._default(recording)
+        return self._traces[recording, variant]
+
+    def accuracy(self, run: Mapping[str, str]) -> Mapping[str, float]:
+        """Bits per byte of a run's variant."""
+        recording = _recording(run)
+        variant = run[VARIANT] or self._default(recording)
+        bits = self._bits[recording].get(variant)
+        return {} if bits is None else {"bits_per_byte": bits}
+
+    def _default(self, recording: Recording) -> str:
+        return SPARSIFIED if (recording, SPARSIFIED) in self._traces else NATURAL
+
+    def _inputs(self, recording: Recording) -> Inputs:
+        tokens, context, recipe, _ = recording
+        return _inputs(self.workload, self.text, tokens, context, recipe)
+
+
+@lru_cache(maxsize=256)
+def _inputs(workload: str, text: Path | None, tokens: str, context: str, recipe: str) -> Inputs:
+    from workloads.job import shipped_inputs
+
+    return shipped_inputs(
+        workload,
+        text=text,
+        recipe=Path(recipe) if recipe else None,
+        context=int(context),
+        tokens=int(tokens),
+    )
+
+
+def _recording(run: Mapping[str, str]) -> Recording:
+    return run["workload.tokens"], run["workload.context"], run[RECIPE], run[LOSS_INC]
+
+
+def _factor(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 1 <= value < 10:
+        raise InputError(f"--set {LOSS_INC}={text}: expected a factor from 1 up, as in 1.0005")
+    return value
+
+
+def searched_recipe(inputs: Inputs, loss_inc: float, tell: Tell) -> Recipe:
+    """Thresholds for a model at a loss increase, searched once and remembered by content."""
+    from seneca_sim.files import write_text
+    from seneca_sim.results.ids import digest
+    from workloads import zoo
+    from workloads.job.accuracy import cache_folder
+    from workloads.job.load import load
+    from workloads.sparsity.recipe import read_recipe, recipe_text
+    from workloads.sparsity.search import sparsify
+
+    calibration = zoo.calibration_text()[:CALIBRATION_BYTES]
+    key = digest(
+        [_file_hash(inputs.weights), loss_inc.hex(), hashlib.sha256(calibration).hexdigest()]
+    )
+    place = cache_folder() / f"recipe-{key[:32]}.yaml"
+    if place.exists():
+        return read_recipe(place)
+    recipe = sparsify(
+        load(inputs), calibration, loss_inc, command="seneca-sim sweep", progress=tell
+    )
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_text(place, recipe_text(recipe))
+    return recipe
+
+
+@lru_cache(maxsize=64)
+def _file_hash(path: Path) -> str:
+    """SHA-256 of a checkpoint: a file, or all files of a folder."""
+    found = hashlib.sha256()
+    for file in [path] if path.is_file() else sorted(p for p in path.iterdir() if p.is_file()):
+        found.update(file.name.encode() + b"\n")
+        with file.open("rb") as data:
+            while block := data.read(1 << 20):
+                found.update(block)
+    return found.hexdigest()

@@ -1,0 +1,60 @@
+"""The key of a point: a hash of everything that goes in, known before anything is compiled.
+
+A run id names what came out of the compiler and the trace; to know it one must compile. A key
+names what went in, the program's own source included, so that a sweep that starts again finds what
+it has in microseconds. After an update of the program keys are new and points run again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Final
+
+import seneca_sim
+from seneca_sim.chip.area import load_area
+from seneca_sim.results.ids import digest, run_id
+from seneca_sim.sweep.resolve import Case
+from seneca_sim.sweep.stages import Setup
+
+_PARTS: Final = ("chip", "config", "cost", "engine", "program", "results")
+
+
+@lru_cache(maxsize=8)
+def source_hash(folders: tuple[Path, ...]) -> str:
+    """SHA-256 over the names and bytes of all files in some folders, caches aside."""
+    found = hashlib.sha256()
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".md":
+                data = path.read_bytes()
+                name = path.relative_to(folder).as_posix()
+                found.update(f"{folder.name}/{name} {len(data)}\n".encode() + data)
+    return found.hexdigest()
+
+
+def machine_hash() -> str:
+    """SHA-256 over the sources that turn a point into numbers."""
+    root = Path(seneca_sim.__file__).parent
+    return source_hash(tuple(root / part for part in _PARTS))
+
+
+class Keys:
+    """Makes the keys of a sweep's points."""
+
+    def __init__(self, setup: Setup) -> None:
+        self.setup = setup
+        self._common = digest(
+            [machine_hash(), load_area(setup.area).sha256, list(setup.deep), setup.accuracy]
+        )
+        self._identities: dict[tuple[tuple[str, str], ...], str] = {}
+
+    def key(self, case: Case) -> str:
+        """The key of a case."""
+        run = tuple(sorted(case.run.items()))
+        if run not in self._identities:
+            self._identities[run] = self.setup.workload.identity(case.run)
+        return digest(
+            [self._common, run_id("", case.loaded, case.table), run, self._identities[run]]
+        )

@@ -1,0 +1,221 @@
+"""A sweep: what the store does not have yet is run, and each outcome is stored as it comes."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from seneca_sim import __version__
+from seneca_sim.errors import Finding, InputError
+from seneca_sim.results.ids import MODEL_VERSION
+from seneca_sim.results.store import Record, Store, Writer
+from seneca_sim.results.store.record import BROKEN, FAILED, OK
+from seneca_sim.sweep.dispatch import Dispatcher
+from seneca_sim.sweep.keys import Keys
+from seneca_sim.sweep.plan import Plan, Point
+from seneca_sim.sweep.resolve import resolve
+from seneca_sim.sweep.runners import Runner
+from seneca_sim.sweep.stages import Job, Outcome, Setup
+from seneca_sim.sweep.workload import Tell
+
+LOOK_SECONDS: Final = 1.0
+"""How often to look what others have written to the same store."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part `number` (from 1) of `count`."""
+
+    number: int = 1
+    count: int = 1
+
+    def of(self, points: Sequence[Point]) -> Sequence[Point]:
+        """Its points: neighbours, for these tend to share programs."""
+        ends = [len(points) * n // self.count for n in (self.number - 1, self.number)]
+        return points[ends[0] : ends[1]]
+
+
+def parse_shard(text: str) -> Shard:
+    """Read ``i/n``.
+
+    Raises:
+        InputError: anything else.
+    """
+    parts = text.split("/")
+    if len(parts) == 2 and all(part.isascii() and part.isdigit() for part in parts):
+        number, count = map(int, parts)
+        if 1 <= number <= count:
+            return Shard(number, count)
+    raise InputError(f"--shard {text}: expected i/n with i from 1 to n, as in 3/8")
+
+
+@dataclass
+class Tally:
+    """What a start of a sweep did: points by what became of them, and stages that ran."""
+
+    points: int = 0
+    there: int = 0
+    ok: int = 0
+    failed: int = 0
+    elsewhere: int = 0
+    seconds: float = 0.0
+    work: dict[str, int] = field(default_factory=dict)
+
+    def count(self, outcome: Outcome) -> None:
+        """Count an outcome."""
+        self.ok += not outcome.error
+        self.failed += bool(outcome.error)
+        for stage in outcome.work:
+            self.work[stage] = self.work.get(stage, 0) + 1
+
+
+class Sweep:
+    """A checked study with a setup: knows the keys of its points, runs them, finds them again."""
+
+    def __init__(self, plan: Plan, setup: Setup) -> None:
+        self.plan, self.setup = plan, setup
+        self._keys = Keys(setup)
+        self.points: list[Point] = []
+        self.keys: list[str] = []
+        for point in plan.points:
+            self.add(point)
+
+    def add(self, point: Point) -> None:
+        """Take in a point; its index is its place in the order of adding."""
+        case = resolve(self.plan.settings(point), self.setup.workload.sort)
+        self.points.append(point)
+        self.keys.append(self._keys.key(case))
+
+    def missing(self, store: Store, points: Iterable[Point] | None = None) -> list[Point]:
+        """Points without a record, or with one that is to be tried again."""
+        chosen = self.points if points is None else points
+        return [p for p in chosen if store.status_of(self.keys[p.index]) in (None, BROKEN)]
+
+    def records(self, store: Store) -> Iterator[tuple[Point, Record]]:
+        """Points with their records, in the order of the study, those without left out."""
+        found = [
+            (point, run_id)
+            for point, key in zip(self.points, self.keys, strict=True)
+            if (run_id := store.run_of(key)) is not None
+        ]
+        records = store.records(run_id for _, run_id in found)
+        for (point, _), record in zip(found, records, strict=True):
+            yield point, record
+
+    def run(
+        self,
+        store: Store,
+        runner: Runner,
+        *,
+        shard: Shard | None = None,
+        tell: Tell = lambda done, total, message: None,
+        prepared: Callable[[], None] = lambda: None,
+    ) -> Tally:
+        """Run what is missing and store it, point by point.
+
+        Args:
+            store: where to.
+            runner: who runs.
+            shard: only this part of the points.
+            tell: progress in points, with a message.
+            prepared: called when all is recorded and the first point is about to run.
+
+        Raises:
+            InputError: the store cannot be written.
+            Finding: a run came out with other numbers than the store has under the same id.
+        """
+        started = time.monotonic()
+        points = (shard or Shard()).of(self.points)
+        missing = self.missing(store, points)
+        tally = Tally(points=len(points), there=len(points) - len(missing))
+        if missing:
+            runs = [resolve(self.plan.settings(p), self.setup.workload.sort).run for p in missing]
+            self.setup.workload.prepare(runs, tell)
+            runner.begin(self.setup)
+            prepared()
+            with store.writer({"study": self.plan.study.name}) as writer:
+                self._run(store, writer, runner, missing, tally, tell)
+        tally.seconds = time.monotonic() - started
+        return tally
+
+    def _run(
+        self, store: Store, writer: Writer, runner: Runner, missing: list[Point], tally: Tally,
+        tell: Tell,
+    ) -> None:  # fmt: skip
+        store.refresh()
+        dispatcher = Dispatcher(jobs_of(missing), start_of(store.writers, writer.path.name))
+        began = looked = time.monotonic()
+        for outcome in runner.run(dispatcher):
+            now = time.monotonic()
+            if now - looked > LOOK_SECONDS:
+                store.refresh()
+                done = [p.index for p in missing if store.status_of(self.keys[p.index]) == OK]
+                tally.elsewhere += dispatcher.without(done)
+                looked = now
+            self.keep(store, writer, outcome)
+            tally.count(outcome)
+            ran = tally.ok + tally.failed
+            rate = ran / max(now - began, 1e-9)
+            failed = f", {tally.failed} failed" if tally.failed else ""
+            tell(ran + tally.elsewhere, len(missing), f"{rate:.3g} points/s{failed}")
+
+    def keep(self, store: Store, writer: Writer, outcome: Outcome) -> Record:
+        """Store an outcome, unless the same run is there; one id has one answer."""
+        record = self.record(outcome)
+        if record.ok and record.run_id in store:
+            _compare(store.get(record.run_id), record)
+        writer.append(record)
+        return record
+
+    def record(self, outcome: Outcome) -> Record:
+        """An outcome as a record."""
+        point, key = self.points[outcome.index], self.keys[outcome.index]
+        inputs = {
+            **outcome.inputs,
+            "study": self.plan.study.name,
+            "settings": self.plan.settings(point),
+            "version": __version__,
+            "model_version": MODEL_VERSION,
+        }
+        status = OK if not outcome.error else BROKEN if outcome.passing else FAILED
+        return Record(
+            run_id=outcome.run_id or key,
+            key=key,
+            point=point.values,
+            status=status,
+            summary=outcome.summary,
+            inputs=inputs,
+            error=outcome.error,
+        )
+
+
+def jobs_of(points: Iterable[Point]) -> list[Job]:
+    """Points as they travel."""
+    return [Job(point.index, point.varied) for point in points]
+
+
+def start_of(writers: Sequence[str], own: str) -> float:
+    """Where among the points to begin, so that writers to one store are far from each other.
+
+    The first at the start, the second in the middle, then at the quarters: bits mirrored at the
+    point (van der Corput).
+    """
+    rank = writers.index(own) if own in writers else 0
+    start, share = 0.0, 0.5
+    while rank:
+        start += share * (rank & 1)
+        rank, share = rank >> 1, share / 2
+    return start
+
+
+def _compare(old: Record, new: Record) -> None:
+    """Two answers to one id must agree in every integer."""
+    for name in ("cycles", "energy_fj"):
+        if old.ok and old.summary.get(name) != new.summary[name]:
+            raise Finding(
+                f"run {new.run_id[:12]}: {name} is {new.summary[name]}, but the store has "
+                f"{old.summary.get(name)} under the same id; the simulator has changed its numbers "
+                "without a new model version: sweep into a new store and report it"
+            )

@@ -1,0 +1,63 @@
+"""docs/compiler.md: its counts, its mapping file and its example are real."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from builders import make_chip
+
+from seneca_sim.chip import Chip
+from seneca_sim.cli.settings import RUN_SETTINGS
+from workloads.compiler import (
+    Linear,
+    MapSettings,
+    lower,
+    mask_stream,
+    rwkv4_graph,
+    smallest_cores,
+    stack,
+)
+from workloads.compiler.choose import STRATEGIES
+from workloads.compiler.mapping_file import read_mapping
+from workloads.compiler.placement import NAMES
+
+TEXT = (Path(__file__).parents[2] / "docs" / "compiler.md").read_text(encoding="utf-8")
+SIZES = {"169M": (12, 768), "430M": (24, 1024), "3B": (32, 2560), "14B": (40, 5120)}
+
+
+@pytest.mark.parametrize("model", SIZES)
+def test_core_counts(model: str) -> None:
+    row = re.search(rf"^\| {model} \| ([\d,]+) \| ([\d,]+) \|", TEXT, re.M)
+    assert row
+    layers, width = SIZES[model]
+    sizes = {"layers": layers, "width": width, "ffn": 4 * width, "vocab": 50277}
+    graph = rwkv4_graph(model, sizes, head="out")
+    for bits, told in zip(("int4", "int8"), row.groups(), strict=True):
+        how = MapSettings(strategy="grouped", bits=bits)
+        assert f"{smallest_cores(graph, Chip('c'), how):,}" == told
+
+
+def test_every_setting_has_a_row() -> None:
+    told = set(re.findall(r"`((?:mapping|weights)\.[a-z_]+)`", TEXT))
+    assert {path for path in RUN_SETTINGS if path.startswith(("mapping.", "weights."))} <= told | {
+        "mapping.state_words"
+    }
+    for name in (*STRATEGIES, *NAMES):
+        assert f"`{name}`" in TEXT
+
+
+def test_the_mapping_file_reads(tmp_path: Path) -> None:
+    text = re.search(r"```yaml\n(.*?)```", TEXT, re.S)
+    assert text
+    (tmp_path / "m.yaml").write_text(text[1])
+    assert set(read_mapping(tmp_path / "m.yaml")) == {"strategy", "cores", "tiles", "place"}
+
+
+def test_the_stack_compiles() -> None:
+    graph = stack("mlp", [Linear(784, 512, bias=True), "relu", Linear(512, 10)])
+    program = lower(graph, make_chip(8, 8))
+    pixels, hidden = np.eye(3, 784), np.eye(3, 512)
+    masks = {"layers.0.in": pixels != 0, "layers.1.in": hidden != 0}
+    stream = mask_stream(program, masks, tokens=len(pixels))
+    assert stream.tokens == 3

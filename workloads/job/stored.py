@@ -1,0 +1,42 @@
+"""The model as a chip stores it: matrices rounded to the program's weights, the rest exact."""
+
+from __future__ import annotations
+
+import torch
+
+from seneca_sim.functional.quantise import quantise
+from workloads.compiler.precision import precision
+from workloads.job.inputs import Inputs
+from workloads.job.prepare import Prepared
+from workloads.models import Rwkv4
+from workloads.traces import ActivationTrace
+from workloads.traces.record import record
+
+
+def as_stored(
+    prepared: Prepared, inputs: Inputs, bits: str
+) -> tuple[Rwkv4, dict[str, ActivationTrace]]:
+    """Round the matrices alike and record the traces of what that model does.
+
+    Args:
+        prepared: model and traces at full precision.
+        inputs: the tokens that the traces were recorded on.
+        bits: ``bf16`` (values are checked at fp32, where nothing is rounded), ``int8`` or ``int4``.
+    """
+    if bits == "bf16":
+        return prepared.model, prepared.traces
+    width = precision(bits).bits
+    weights = {
+        name: torch.from_numpy(quantise(tensor.numpy(), width).dequantised())
+        if tensor.dim() == 2 and name != "emb.weight"
+        else tensor
+        for name, tensor in prepared.model.weights.items()
+    }
+    model = Rwkv4(prepared.model.shape, weights)
+    traces = {
+        variant: record(
+            model, list(inputs.window), inputs.context, trace.thresholds or None, variant
+        )
+        for variant, trace in prepared.traces.items()
+    }
+    return model, traces
