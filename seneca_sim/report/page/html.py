@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from typing import TYPE_CHECKING, Any, Final
@@ -14,7 +14,8 @@ if TYPE_CHECKING:
 
 D3_VERSION: Final = "7.9.2"
 # All of it goes into one script; the first has what the others share.
-_SCRIPTS: Final = ("base.js", "run_energy.js", "run_time.js")
+RUN_SCRIPTS: Final = ("base.js", "charts.js", "run_energy.js", "run_time.js")
+STUDY_SCRIPTS: Final = ("base.js", "charts.js", "study.js")
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Page:
     tiles: bool = False
     inputs: str = ""
     inputs_lead: str = ""
-    scripts: Sequence[str] = field(default=_SCRIPTS)
+    scripts: Sequence[str] = RUN_SCRIPTS
 
 
 def render(page: Page) -> str:
