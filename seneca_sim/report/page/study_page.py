@@ -63,12 +63,13 @@ def study_page(points: Points) -> str:
     axes = [axis_of(name, (row.get(name) for row in good)) for name in points.axes]
     metrics = _metrics(good, points)
     columns = [*points.axes, *metrics]
+    objectives = [(name, way) for name, way in points.objectives.items() if name in metrics]
     data = {
         "kind": "study",
         "name": points.name,
         "axes": axes,
         "metrics": metrics,
-        "objectives": [[n, way] for n, way in points.objectives.items() if n in metrics],
+        "objectives": objectives,
         "report": [name for name in points.report if name in metrics],
         "columns": ["run_id", *columns],
         "rows": [[row["run_id"], *(_plain(row.get(name)) for name in columns)] for row in good],
@@ -82,7 +83,7 @@ def study_page(points: Points) -> str:
         Page(
             title=f"{points.name}: {len(good)} points",
             kicker=f"seneca-sim {__version__} · study {points.name}",
-            verdict=verdict_of(points, good, data["objectives"]),
+            verdict=verdict_of(good, objectives),
             context=_context(points, axes, len(failed)),
             sections=SECTIONS,
             data=data,
@@ -133,7 +134,7 @@ def _number(value: Any) -> float | None:
 
 
 def _metrics(rows: Sequence[Mapping[str, Any]], points: Points) -> list[str]:
-    """Numbers of the points: objectives and report first; those that all points lack are left out."""
+    """Names of what points have numbers of, objectives and report first."""
     names = dict.fromkeys([*points.objectives, *points.report])
     names |= dict.fromkeys(name for row in rows for name in row)
     others = {*points.axes, *_NAMES}
@@ -154,28 +155,33 @@ def _plain(value: Any) -> Any:
     return value if value is None or isinstance(value, int | float | str) else str(value)
 
 
-def verdict_of(
-    points: Points, good: Sequence[Mapping[str, Any]], objectives: Sequence[Sequence[str]]
-) -> str:
+def verdict_of(good: Sequence[Mapping[str, Any]], objectives: Sequence[tuple[str, str]]) -> str:
     """How far the points reach in each objective, and how many no other point beats."""
     parts = []
     for name, _ in objectives[:2]:
         values = [row[name] for row in good if isinstance(row.get(name), int | float)]
         low, high = (shown_value(name, edge) for edge in (min(values), max(values)))
-        what = name.removesuffix("_j").removesuffix("_s").removesuffix("_mm2").replace("_", " ")
+        what = name.removesuffix("_j").removesuffix("_s").replace("_", " ")
         parts.append(f"{what} from {low} to {high}" if low != high else f"{what} {low}")
     costs = [
         tuple((-1 if way == "maximize" else 1) * row[name] for name, way in objectives)
         for row in good
         if all(isinstance(row.get(name), int | float) for name, _ in objectives)
     ]
-    text = f"{len(good)} points: {', '.join(parts)}"
-    return f"{text}; {len(front(costs))} are beaten by none." if objectives else f"{text}."
+    if not parts:
+        return f"{len(good):,} points."
+    best = len(front(costs))
+    end = "1 is beaten by none" if best == 1 else f"{best:,} are beaten by none"
+    return f"{len(good):,} points: {', '.join(parts)}; {end}."
 
 
 def _context(points: Points, axes: Sequence[Mapping[str, Any]], failed: int) -> str:
     varied = ", ".join(f"{axis['name']} ({len(axis['values'])})" for axis in axes)
     text = f"Varied: {varied}." if varied else "Nothing varied."
     if points.left_out:
-        text += f" {points.left_out} points break a constraint and are left out."
-    return text + (f" {failed} points could not run." if failed else "")
+        text += f" Left out for a constraint that does not hold: {_points(points.left_out)}."
+    return text + (f" {_points(failed)} could not run." if failed else "")
+
+
+def _points(number: int) -> str:
+    return "1 point" if number == 1 else f"{number:,} points"

@@ -61,8 +61,12 @@ function unitOf(name) {
   return { factor, unit, show: v => si(v * factor, unit) };
 }
 
+const AREAS = { used_mm2: "used cores", core_mm2: "a core", chip_mm2: "the chip" };
+
 function nameOf(column) {
-  const ends = /_(fj|pj|j|js|w|hz|s|mv|mm2)$/;
+  const ends = /_(fj|pj|j|js|w|hz|s|mv)$/;
+  if (column.includes(".") && !column.includes("_fj.")) return column;  // a setting's path
+  if (column.endsWith("_mm2")) return `area of ${AREAS[column] || column.slice(0, -4).replaceAll("_", " ")}`;
   const text = column.endsWith("per_bit") ? column : column.replace(/_fj\./, " ").replace(ends, "");
   return text.replaceAll("_", " ");
 }
@@ -138,7 +142,7 @@ function onTheme(draw) {
 }
 
 // `draw(chart)` fills the chart; `table()` gives {name, rows, columns, text?} for what is shown now.
-function frame({ id, title, lead, draw, table, level = "h2", into }) {
+function frame({ id, title, lead, draw, table, level = "h2", into, isTable = false }) {
   const box = d3.select(into || "#charts").append(level === "h2" ? "section" : "div")
     .attr("id", id).attr("aria-labelledby", `${id}-title`);
   box.append(level).attr("id", `${id}-title`).text(title);
@@ -147,6 +151,7 @@ function frame({ id, title, lead, draw, table, level = "h2", into }) {
   const chart = box.append("div").attr("class", "chart");
   const foot = box.append("div").attr("class", "foot");
   const details = foot.append("details");
+  if (isTable) details.style("visibility", "hidden");
   details.append("summary").text("Table");
   const scroll = details.append("div").attr("class", "scroll").attr("tabindex", 0)
     .attr("role", "region").attr("aria-label", `${title}: table`);

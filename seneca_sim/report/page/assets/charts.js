@@ -11,7 +11,7 @@ function axes(svg, x, y, right, bottom, left, xName, yName, formats = [v => tick
   const ticks = scale => scale.base ? logTicks(scale) : scale.ticks ? scale.ticks(6) : scale.domain();
   svg.append("g").attr("class", "grid").attr("transform", `translate(${left},0)`)
     .call(d3.axisLeft(y).tickValues(ticks(y)).tickSize(left - right).tickFormat(""));
-  svg.append("g").attr("transform", `translate(0,${bottom})`)
+  if (formats[0]) svg.append("g").attr("transform", `translate(0,${bottom})`)
     .call(d3.axisBottom(x).tickValues(ticks(x)).tickFormat(formats[0]).tickSizeOuter(0));
   svg.append("g").attr("transform", `translate(${left},0)`)
     .call(d3.axisLeft(y).tickValues(ticks(y)).tickFormat(formats[1]).tickSizeOuter(0));

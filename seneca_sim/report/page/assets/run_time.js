@@ -25,22 +25,21 @@ function heatMap() {
     const perLine = v.chip.cores / lines, tall = Math.max(160, Math.min(480, lines * 8)), height = tall + 52;
     const bins = Math.floor((width - left - 8));
     const grid = bin(seen, from, to, bins, lines, perLine);
-    const box = chart.append("div").style("position", "relative").style("height", `${height}px`);
-    const ratio = Math.min(2, devicePixelRatio || 1);
-    const canvas = box.append("canvas").attr("width", bins * ratio).attr("height", tall * ratio)
-      .style("position", "absolute").style("left", `${left}px`).style("top", "8px")
-      .style("width", `${bins}px`).style("height", `${tall}px`).attr("role", "img")
-      .attr("aria-label", `Heat map of ${v.chip.cores} cores over ${si((to - from) / hz, "s")}; the table has its numbers`);
-    paint(canvas.node(), grid, bins, lines);
+    // The cells are one picture inside the drawing, so that both are scaled together, on paper too.
+    const canvas = document.createElement("canvas");
+    canvas.width = 2 * bins;
+    canvas.height = 2 * tall;
+    paint(canvas, grid, bins, lines);
+    const svg = canvasOf(self, width, height, `Heat map of ${v.chip.cores} cores over ${si((to - from) / hz, "s")}; the table has its numbers`);
+    const picture = svg.append("image").attr("class", "mark").attr("x", left).attr("y", 8).attr("width", bins)
+      .attr("height", tall).attr("preserveAspectRatio", "none").attr("href", canvas.toDataURL());
     const x = d3.scaleLinear([from / hz, to / hz], [left, left + bins]);
     const y = d3.scaleLinear([0, v.chip.cores], [8, tall + 8]);
-    const svg = box.append("svg").attr("width", width).attr("height", height).attr("aria-hidden", true)
-      .style("position", "absolute").style("left", 0).style("top", 0).style("pointer-events", "none");
     svg.append("g").attr("transform", `translate(0,${tall + 8})`).call(d3.axisBottom(x).ticks(8).tickFormat(s => tick(s, "s")).tickSizeOuter(0));
     svg.append("g").attr("transform", `translate(${left},0)`).call(d3.axisLeft(y).ticks(8).tickFormat(c => `core ${c}`).tickSizeOuter(0));
     svg.append("text").attr("class", "soft").attr("x", left + bins).attr("y", height - 6).attr("text-anchor", "end").text("time since the run's start");
-    canvas.on("pointermove", event => {
-      const [px, py] = d3.pointer(event);
+    picture.on("pointermove", event => {
+      const [px, py] = d3.pointer(event).map((v, i) => v - [left, 8][i]);
       const line = Math.max(0, Math.min(lines - 1, Math.floor(py / tall * lines)));
       const column = Math.max(0, Math.min(bins - 1, Math.floor(px)));
       const first = Math.floor(line * perLine), last = Math.ceil((line + 1) * perLine) - 1;
@@ -65,9 +64,12 @@ function heatMap() {
   function paint(node, grid, bins, lines) {
     const context = node.getContext("2d");
     const colours = d3.range(256).map(i => ramp(i / 255));
-    const empty = getComputedStyle(document.documentElement).getPropertyValue("--hole").trim();
+    const style = getComputedStyle(document.documentElement);
+    const empty = style.getPropertyValue("--hole").trim();
+    context.fillStyle = style.getPropertyValue("--page").trim();
+    context.fillRect(0, 0, node.width, node.height);
     const w = node.width / bins, h = node.height / lines;
-    const gap = h >= 6 ? 1 : 0;
+    const gap = h >= 10 ? 1.5 : 0;
     for (let line = 0; line < lines; line++) {
       for (let start = 0, i = 1; i <= bins; i++) {
         const value = grid[line * bins + start];

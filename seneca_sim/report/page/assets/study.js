@@ -65,11 +65,13 @@ function mark(share) {
   return dark() ? d3.interpolatePlasma(0.22 + 0.74 * share) : d3.interpolateViridis(0.86 * (1 - share));
 }
 
+const colourName = () => axisOf(colourBy) ? colourBy : nameOf(colourBy);
+
 function colourLegend(chart, scale) {
-  if (scale.entries) legend(chart, scale.entries).insert("span", ":first-child").text(`${nameOf(colourBy)}:`);
+  if (scale.entries) legend(chart, scale.entries).insert("span", ":first-child").text(`${colourName()}:`);
   else {
     const box = chart.append("div").attr("class", "legend"), line = box.append("span").style("display", "inline-flex").style("align-items", "center");
-    line.append("span").text(`${nameOf(colourBy)}: ${scale.ends[0]}`);
+    line.append("span").text(`${colourName()}: ${scale.ends[0]}`);
     line.append("span").attr("class", "ramp").style("background", `linear-gradient(90deg,${d3.range(0, 1.01, 0.1).map(mark).join(",")})`);
     line.append("span").text(scale.ends[1]);
   }
@@ -297,9 +299,11 @@ function invert(name, y, [high, low]) {
 
 function scaling() {
   if (!AXES.length) return;
-  let xName = (AXES.filter(a => a.numbers).sort((a, b) => b.values.length - a.values.length)[0] || AXES[0]).name;
+  // Along the first axis with enough values for a curve; a line for each value of a short axis.
+  let xName = (AXES.find(a => a.numbers && a.values.length > 4) || AXES.find(a => a.numbers) || AXES[0]).name;
   let yName = (STUDY.objectives[1] || STUDY.objectives[0] || [STUDY.metrics[0]])[0];
-  let series = (AXES.find(a => a.name !== xName) || AXES[0]).name, how = "best";
+  const others = AXES.filter(a => a.name !== xName);
+  let series = (others.find(a => a.numbers && a.values.length <= 8) || others[0] || AXES[0]).name, how = "best";
   const HOW = { best: "best of the others", median: "median of the others" };
   const self = frame({
     id: "scaling", title: "Scaling curves",
@@ -325,27 +329,34 @@ function scaling() {
     const chart = self.chart, lines = curves(), all = lines.flatMap(l => l.points);
     chart.selectAll("*").remove();
     if (!all.length) return void chart.append("p").text("No point passes the filters.");
-    const axis = axisOf(xName), width = widthOf(self), height = 400, left = 92, right = 130, bottom = height - 48;
+    const axis = axisOf(xName), width = widthOf(self), height = 400, left = 92, right = 130, top = 30, bottom = height - 48;
     const xs = all.map(p => p.x), x = d3.min(xs) > 0 && d3.max(xs) / d3.min(xs) > 6 ? d3.scaleLog(d3.extent(xs), [left + 8, width - right]) : d3.scaleLinear(d3.extent(xs), [left + 8, width - right]);
     const [low, high] = d3.extent(all, p => p.y);
-    const y = low > 0 && high / low > 20 ? d3.scaleLog([low / 1.15, high * 1.15], [bottom, 10]) : d3.scaleLinear([Math.min(0, low), high * 1.06], [bottom, 10]);
+    const y = low > 0 && high / low > 20 ? d3.scaleLog([low / 1.15, high * 1.15], [bottom, top]) : d3.scaleLinear([Math.min(0, low), high * 1.06], [bottom, top]);
     const svg = canvasOf(self, width, height, `${nameOf(yName)} along ${xName}, a line for each ${series}`);
-    axes(svg, x, y, width - right, bottom, left, xName, nameOf(yName), [() => "", tickOf(yName)]);
+    axes(svg, x, y, width - right, bottom, left, xName, nameOf(yName), [null, tickOf(yName)]);
     svg.selectAll("g.own").data([0]).join("g").attr("class", "own").attr("transform", `translate(0,${bottom})`)
       .call(d3.axisBottom(x).tickValues(roomy(axis, x)).tickFormat(v => axis.values[axis.numbers ? axis.numbers.indexOf(v) : v]).tickSizeOuter(0));
     const shade = l => axisOf(series).numbers ? mark(axisOf(series).values.length > 1 ? axisOf(series).values.indexOf(l.key) / (axisOf(series).values.length - 1) : 1) : `var(--v${axisOf(series).values.indexOf(l.key) % 6})`;
-    const ends = spread(lines.map(l => y(l.points.at(-1).y)), 15);
+    const ends = lines.map(l => l.points.at(-1)), rows = spreadColumns(ends.map(p => [x(p.x), y(p.y)]), 14);
     lines.forEach((l, i) => {
       svg.append("path").attr("fill", "none").attr("stroke", shade(l)).attr("stroke-width", 2).attr("d", d3.line(p => x(p.x), p => y(p.y))(l.points));
       hover(svg.append("g").selectAll("circle").data(l.points).join("circle").attr("class", "mark").attr("r", 4.5).attr("fill", shade(l)).attr("cx", p => x(p.x)).attr("cy", p => y(p.y)),
         p => [`${series} ${l.key}, ${xName} ${p.value}`, [[nameOf(yName), shown(yName, p.y)], ["points", count(p.n)]]]);
       if (lines.length > 24) return;
-      const end = l.points.at(-1);
-      svg.append("line").attr("x1", x(end.x) + 7).attr("x2", width - right + 14).attr("y1", y(end.y)).attr("y2", ends[i]).attr("stroke", "var(--line)");
-      svg.append("text").attr("x", width - right + 18).attr("y", ends[i]).attr("dy", ".35em").text(`${series.split(".").at(-1).replaceAll("_", " ").slice(0, 10)} ${l.key}`);
+      svg.append("text").attr("x", x(ends[i].x) + 10).attr("y", rows[i]).attr("dy", ".35em").style("font-weight", 600)
+        .text(i ? l.key : `${series.split(".").at(-1).replaceAll("_", " ")} ${l.key}`);
     });
   }
   self.redraw();
+}
+
+// Labels move apart only from those that end beside them; they go up, away from the axis.
+function spreadColumns(places, room) {
+  const out = places.map(p => p[1]);
+  for (const [, column] of d3.group(d3.range(places.length), i => Math.round(places[i][0])))
+    spread(column.map(i => -places[i][1]), room).forEach((v, k) => { out[column[k]] = -v; });
+  return out;
 }
 
 // Values of an axis that have room for their labels.
@@ -365,7 +376,7 @@ function pointsTable() {
   const columns = [...STUDY.axes.map(a => a.name), ...metrics];
   const self = frame({
     id: "points", title: "Points",
-    lead: "Those that pass the filters. The CSV has every metric of each.",
+    isTable: true, lead: "Those that pass the filters. The CSV has every metric of each.",
     table: () => ({ name: `all-${STUDY.name}`, rows: passing(), columns: STUDY.columns }),
     draw: s => {
       s.chart.selectAll("*").remove();
@@ -377,11 +388,12 @@ function pointsTable() {
   if (!STUDY.failed.length) return;
   const reasons = d3.rollups(STUDY.failed, r => r.length, f => f.error).sort((a, b) => b[1] - a[1]);
   frame({
-    id: "failed", title: `${count(STUDY.failed.length)} points that could not run`, level: "h3", into: "#points",
+    id: "failed", title: STUDY.failed.length === 1 ? "1 point that could not run" : `${count(STUDY.failed.length)} points that could not run`, level: "h3", into: "#points",
     table: () => ({ name: `failed-${STUDY.name}`, rows: STUDY.failed, columns: [...STUDY.axes.map(a => a.name), "status", "error"] }),
     draw: s => {
       s.chart.selectAll("*").remove();
-      s.chart.selectAll("p").data(reasons.slice(0, 6)).join("p").attr("class", "note").text(([error, n]) => `${n} × ${error}`);
+      s.chart.selectAll("p").data(reasons.slice(0, 3)).join("p").attr("class", "note").text(([error, n]) => `${n} × ${error}`);
+      if (reasons.length > 3) s.chart.append("p").attr("class", "note").text(`and ${reasons.length - 3} more reasons, see the table.`);
     },
   }).redraw();
 }
