@@ -32,7 +32,7 @@ function tiles() {
     ["Energy a token", si(v.energy_per_token_j.median, "J"), `95th percentile ${si(v.energy_per_token_j.p95, "J")}`],
     ["Latency a token", si(v.latency_per_token_s.median, "s"), `95th percentile ${si(v.latency_per_token_s.p95, "s")}`],
     ["Power", si(v.average_power_w, "W"), `peak ${si(v.peak_power_w, "W")} over ${si(v.peak_window_s, "s")}`],
-    ["Energy-delay product", si(v.energy_delay_js, "J·s"), "mean energy × mean latency"],
+    ["Energy × delay", si(v.energy_delay_js, "J·s"), "mean energy × mean latency"],
     ["Sparsity", percent(v.sparsity), `${si(v.macs_per_token, "")} MACs a token left`],
   ];
   if (bits[current] !== undefined) list.push(["Bits per byte", bits[current].toFixed(3), "accuracy of the model"]);

@@ -4,10 +4,10 @@
 
 function heatMap() {
   let token = "all";
-  const tokens = variantOf(current).tokens;
+  const tokens = variantOf(current).tokens, pipelined = variantOf(current).mode === "pipelined";
   const self = frame({
     id: "heat", title: "Cores over time",
-    lead: "Share of the time in which a core's NPEs are busy. Its busy cycles for a layer and token are spread evenly over the time in which that layer is at work on that token.",
+    lead: `Share of the time in which a core's NPEs are busy. Its busy cycles for a layer and token are spread evenly over the time in which that layer is at work on that token.${pipelined ? " Tokens overlap here, so shares may go beyond 100 %: which of two tokens a core worked on first is not told." : ""}`,
     table: () => ({ name: `phases-${current}`, rows: rowsOf(current, "phases"), text: RUN.tables[current].phases,
       columns: ["token", "layer", "start_cycles", "end_cycles", "core", "npe_busy_cycles"] }),
     draw,
@@ -124,8 +124,8 @@ function mesh() {
     const most = d3.max(cores, d => core[2](d, v)) || 1, busiest = d3.max(links, d => link[2](d, v)) || 1;
     rampLegend(chart, core[3](0), core[3](most), `Cores, ${core[1]}`).attr("class", "legend wide");
     rampLegend(chart, link[3](0), link[3](busiest), `Links, ${link[1]}`).attr("class", "legend wide");
-    const both = chart.append("div").attr("class", columns <= 24 ? "two" : null);
-    const where = both.append("div"), ranks = both.append("div");
+    const both = chart.append("div").attr("class", columns <= 40 ? "two" : null);
+    const where = both.append("div"), ranks = both.append("div").attr("class", columns <= 40 ? null : "two");
     const width = Math.max(260, where.node().clientWidth || 640), left = 46;
     const pitch = Math.min((width - left - 8) / columns, Math.max(9, 640 / rows), 84);
     const side = pitch * 0.74, gap = pitch - side;
