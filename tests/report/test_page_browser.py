@@ -75,7 +75,7 @@ def show(browser: Any, files: dict[str, Path]) -> Iterator[Any]:
         page.on("dialog", lambda dialog: said.append(dialog.message))
         page.on("request", lambda request: allowed(request.url) or said.append(request.url))
         page.goto(files[name].as_uri())
-        page.wait_for_selector("html[data-ready]", timeout=10_000)
+        page.wait_for_selector("html[data-ready]", timeout=60_000)
         return page
 
     yield opened

@@ -2,7 +2,6 @@
 
 const DATA = JSON.parse(document.getElementById("data").textContent);
 const NBSP = "\u00a0";
-const reduced = matchMedia("(prefers-reduced-motion: reduce)").matches;
 
 // -- numbers -------------------------------------------------------------------------------
 
