@@ -17,7 +17,7 @@ COMMANDS = {
     "run": "Simulate a workload: joules and seconds per token, dense, natural and sparsified.",
     "check": "Check a chip, a program and its values against the model.",
     "compile": "Compile a model's shape for a chip and show or write the program.",
-    "report": "Print the report of a finished run again.",
+    "report": "Print a run's report again, or write the page of a run or a study.",
     "kernel": "Show the micro-kernels: programs, cycles, ops, energy.",
     "sparsify": "Find thresholds for a model, without training.",
     "evaluate": "Bits per byte, sparsity and tasks of a model, with and without thresholds.",

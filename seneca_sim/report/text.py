@@ -104,10 +104,10 @@ def render_summary(summary: Mapping[str, Any], folder: str | Path | None = None)
     variants = summary["variants"]
     last = variants[-1]
     return [
-        *wrapped(_verdict(summary)),
+        *wrapped(verdict_of(summary)),
         "",
-        *wrapped(_context(summary)),
-        *aligned(_main_table(summary)),
+        *wrapped(context_of(summary)),
+        *aligned(main_table(summary)),
         *_site_table(variants[-2:]),
         *aligned(_class_table(last)),
         *aligned(_work_table(variants[-2:])),
@@ -118,7 +118,7 @@ def render_summary(summary: Mapping[str, Any], folder: str | Path | None = None)
     ]
 
 
-def _verdict(summary: Mapping[str, Any]) -> str:
+def verdict_of(summary: Mapping[str, Any]) -> str:
     """What a token costs in the last variant, and against the one before it."""
     last = summary["variants"][-1]
     energy = si(last["energy_per_token_j"]["median"], "J")
@@ -143,7 +143,8 @@ def _less(gain: float | None, what: str) -> str:
     return f"{times(1 / gain)} more {what}"
 
 
-def _context(summary: Mapping[str, Any]) -> str:
+def context_of(summary: Mapping[str, Any]) -> str:
+    """What ran on what, without a full stop."""
     last = summary["variants"][-1]
     chip = last["chip"]
     return (
@@ -160,7 +161,8 @@ def _placed(mapping: Mapping[str, str]) -> str:
     return text if head == "in" else f"{text}, head out"
 
 
-def _main_table(summary: Mapping[str, Any]) -> list[list[str]]:
+def main_table(summary: Mapping[str, Any]) -> list[list[str]]:
+    """The figures of all variants as cells, the header first, and the gains of the last one."""
     variants = summary["variants"]
     last = variants[-1]["label"]
     gains = [c for c in summary["comparison"] if c["label"] == last]
@@ -245,8 +247,13 @@ def _row(label: str, parts: Mapping[str, float], keys: Sequence[str]) -> list[st
     return [f"  {label}", *(percent(parts[k] / total) if k in parts else NONE for k in keys)]
 
 
+def time_sentence(variant: Mapping[str, Any]) -> str:
+    """Which unit bounds a variant's run."""
+    return str(variant["bottleneck"]["sentence"])
+
+
 def _time(variant: Mapping[str, Any]) -> str:
-    sentence = str(variant["bottleneck"]["sentence"])
+    sentence = time_sentence(variant)
     return f"Time: {sentence[0].lower()}{sentence[1:]}"
 
 

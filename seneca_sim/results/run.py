@@ -28,6 +28,7 @@ from seneca_sim.results.tokens import (
     percentile,
     tokens_of,
 )
+from seneca_sim.units import si
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,6 +75,20 @@ class RunResult:
     def time_s(self) -> float:
         """Seconds of the whole run."""
         return self.cycles / self.chip.clock_hz
+
+    def __repr__(self) -> str:
+        """One line; the default would print every array."""
+        tokens = len(self.tokens.start)
+        return (
+            f"<RunResult {self.label!r}: {self.program.name} on {self.chip.name}, {tokens} tokens, "
+            f"{si(self.energy_fj, 'fJ')}, {si(self.time_s, 's')}, run {self.run_id[:12]}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from seneca_sim.results.notebook import html_of
+
+        return html_of(self)
 
     # -- energy ------------------------------------------------------------------------------
 

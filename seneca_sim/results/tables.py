@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from seneca_sim.chip.mesh import HOST, LOCAL, crosses_boundary, links, neighbour
 from seneca_sim.engine.activity import PACKET_FIELDS
+from seneca_sim.results.detail import bounds_table, breakdown_table, phases_table
 from seneca_sim.results.run import RunResult
 from seneca_sim.results.sparsity import events_sent, site_sparsity
 from seneca_sim.results.terms import apportion
@@ -296,6 +297,9 @@ TABLES: Final[dict[str, Callable[[RunResult], pd.DataFrame | None]]] = {
     "channels": channels_table,
     "tokens": tokens_table,
     "packets": packets_table,
+    "breakdown": breakdown_table,
+    "phases": phases_table,
+    "bounds": bounds_table,
 }
 """Every table by the name of its file."""
 
