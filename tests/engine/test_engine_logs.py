@@ -1,4 +1,6 @@
-"""The logs say what the totals say: every cycle of a unit is in one slice, every packet in a row."""
+"""The logs say what the totals say: each cycle of a unit is in a slice, each packet in a row."""
+
+from functools import cache
 
 import numpy as np
 from builders import times_of
@@ -17,14 +19,17 @@ from seneca_sim.engine.activity import (
     Ints,
 )
 from seneca_sim.engine.compiled import simulate
+from seneca_sim.results.traffic import route_packets
 
+CASES = 80
 AT = {name: index for index, name in enumerate(SLICE_FIELDS)}
 
 
-def runs(count: int) -> list[tuple[Case, Activity]]:
+@cache
+def runs() -> list[tuple[Case, Activity]]:
     """Random runs that end, with both logs (both engines log the same, see the other file)."""
     found = []
-    for number in range(count):
+    for number in range(CASES):
         case, _ = seeded(f"logs.{number}")
         activity = outcome(simulate, case, log_packets=True, log_slices=True)
         if isinstance(activity, Activity):
@@ -43,7 +48,7 @@ def by_place(activity: Activity, unit: int, size: int, column: str = "") -> list
 
 
 def test_slices_add_up_to_the_totals() -> None:
-    for case, a in runs(120):
+    for case, a in runs():
         cores, edges, channels = case.chip.cores, len(links(case.chip)), len(a.channel_busy)
         assert by_place(a, TASK_SLICE, cores) == a.npe_busy.tolist()
         assert by_place(a, STARVED_SLICE, cores) == a.npe_starved.tolist()
@@ -56,7 +61,7 @@ def test_slices_add_up_to_the_totals() -> None:
 
 
 def test_slices_of_a_unit_do_not_overlap_and_tasks_wait_their_turn() -> None:
-    for _, a in runs(60):
+    for _, a in runs():
         assert a.slices is not None
         for rows in grouped(a.slices, (AT["unit"], AT["place"])):
             start, end = rows[:, AT["start"]], rows[:, AT["end"]]
@@ -66,7 +71,7 @@ def test_slices_of_a_unit_do_not_overlap_and_tasks_wait_their_turn() -> None:
 
 
 def test_the_task_fifo_read_off_the_slices_has_the_peak_that_was_counted() -> None:
-    for case, a in runs(60):
+    for case, a in runs():
         assert a.slices is not None
         peaks = [0] * case.chip.cores
         for rows in grouped(a.slices[a.slices[:, 0] == TASK_SLICE], (AT["place"],)):
@@ -81,7 +86,7 @@ def test_the_task_fifo_read_off_the_slices_has_the_peak_that_was_counted() -> No
 
 def test_items_tokens_and_links_of_slices() -> None:
     """NPE cycles by item, and packets by link."""
-    for case, a in runs(40):
+    for case, a in runs():
         assert a.slices is not None
         tasks = a.slices[a.slices[:, 0] == TASK_SLICE]
         cycles = np.zeros_like(a.item_npe_cycles)
@@ -95,8 +100,11 @@ def test_items_tokens_and_links_of_slices() -> None:
 
 def test_packets_add_up_to_the_controllers_cycles() -> None:
     """Taking and sending is all that a controller does; stalls are those of the task FIFO."""
-    for case, a in runs(120):
+    for case, a in runs():
         log, chip = times_of(a), case.chip
+        if a.deliveries < sum(deliveries_due(case)):
+            assert chip.core.unsafe_blocking_send  # packets are stuck at the end (S21)
+            continue
         here = log["destination"] < chip.cores
         stalled, taking = (np.zeros(chip.cores, np.int64) for _ in range(2))
         np.add.at(stalled, log["destination"][here], log["stalled"][here])
@@ -118,6 +126,12 @@ def test_packets_add_up_to_the_controllers_cycles() -> None:
         assert len(here) == a.deliveries
 
 
+def deliveries_due(case: Case) -> list[int]:
+    """Packets of each route, over all tokens, times its destinations."""
+    program, sizes = case.program, route_packets(case.chip, case.stream).sum(axis=1)
+    return [int(n) * len(program.destinations(i)) for i, n in enumerate(sizes)]
+
+
 def grouped(rows: Ints, columns: tuple[int, ...]) -> list[Ints]:
     """Rows by the values of some columns, each group in the order of its starts."""
     keys = {tuple(row) for row in rows[:, list(columns)].tolist()}
@@ -127,7 +141,7 @@ def grouped(rows: Ints, columns: tuple[int, ...]) -> list[Ints]:
 
 def test_random_seeds_are_not_all_alike() -> None:
     """The runs above go through stalls, starved NPEs, channels, unicast and multicast."""
-    found = runs(40)
+    found = runs()
     assert any(a.controller_blocked.any() for _, a in found)
     assert any(a.npe_starved.any() for _, a in found)
     assert any(a.channel_busy.any() for _, a in found)
