@@ -47,10 +47,10 @@ from seneca_sim.engine.reference.core import (
 )
 from seneca_sim.engine.reference.host import Host
 from seneca_sim.engine.reference.links import LinkKinds
+from seneca_sim.engine.reference.log import Log
 from seneca_sim.engine.reference.memory import Channel, Smpu
 from seneca_sim.engine.reference.network import InputBuffer, OutputPort, Sink
 from seneca_sim.engine.reference.packet import Packet
-from seneca_sim.engine.reference.log import Log
 from seneca_sim.engine.reference.tally import CONTROLLER_MEMORY, Tally
 from seneca_sim.engine.reference.task import Task
 from seneca_sim.errors import InputError
