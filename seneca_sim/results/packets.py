@@ -19,7 +19,6 @@ The delays of a row follow one another without a gap: created + all delays = don
 from __future__ import annotations
 
 import io
-from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -129,9 +128,9 @@ def packets_frame(
 
     columns = packet_columns(chip, program, log, selection)
     names = [program.sites[route.site].name for route in program.routes]
+    sites = pd.Series(np.array(names, object)[columns["route"]], dtype="category")
     frame = pd.DataFrame(columns)
-    place = PACKET_COLUMNS.index("site")
-    frame.insert(place, "site", pd.Categorical.from_codes(*_coded(columns["route"], names)))
+    frame.insert(PACKET_COLUMNS.index("site"), "site", sites)
     return frame
 
 
@@ -166,13 +165,6 @@ def check_packets_path(path: str | Path) -> None:
         raise InputError(
             f"{path}: Parquet needs pyarrow: pip install 'seneca-sim[parquet]', or name a .csv"
         )
-
-
-def _coded(routes: Ints, names: Collection[str]) -> tuple[Ints, list[str]]:
-    """Codes and categories: routes' names without repetition."""
-    unique = list(dict.fromkeys(names))
-    code_of = {name: code for code, name in enumerate(unique)}
-    return np.array([code_of[name] for name in names], np.int64)[routes], unique
 
 
 def _numbers(chip: Chip, columns: dict[str, Ints]) -> Ints:
