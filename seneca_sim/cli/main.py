@@ -17,6 +17,7 @@ COMMANDS = {
     "run": "Simulate a workload: joules and seconds per token, dense, natural and sparsified.",
     "check": "Check a chip, a program and its values against the model.",
     "compile": "Compile a model's shape for a chip and show or write the program.",
+    "timeline": "Write a run as a Perfetto trace, and its packets as a table.",
     "report": "Print the report of a finished run again.",
     "kernel": "Show the micro-kernels: programs, cycles, ops, energy.",
     "sparsify": "Find thresholds for a model, without training.",

@@ -89,7 +89,8 @@ class Selection:
         if self.cores is None:
             return np.ones(len(columns[0]), np.bool_)
         chosen = np.array(sorted(self.cores), np.int64)
-        return np.any([np.isin(column, chosen) for column in columns], axis=0)
+        found: NDArray[np.bool_] = np.any([np.isin(c, chosen) for c in columns], axis=0)
+        return found
 
 
 EVERYTHING: Final = Selection()

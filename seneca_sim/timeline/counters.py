@@ -102,7 +102,7 @@ def power_of(result: RunResult) -> dict[str, Floats]:
         if term.op not in background:
             weights = activity.window_ops[:count, OP_INDEX[term.op]].copy()
             weights[-1] += activity.window_ops[count:, OP_INDEX[term.op]].sum()  # the last cycle's
-        share: Floats = weights * (term.energy_fj / max(1, int(weights.sum())))
+        share: Floats = weights.astype(np.float64) * (term.energy_fj / max(1, int(weights.sum())))
         energy[term.component] = energy.get(term.component, np.zeros(count)) + share
     to_mw = MILLI * result.chip.clock_hz / 1e15 / spans
     powers = {f"{name} power": fj * to_mw for name, fj in energy.items()}
@@ -110,13 +110,14 @@ def power_of(result: RunResult) -> dict[str, Floats]:
     return {"power": total} | powers
 
 
-def power_samples(result: RunResult, powers: dict[str, Floats]) -> list[Samples]:
-    """Power at the start of each window, and 0 at the end of the run."""
+def power_samples(result: RunResult, view: View, powers: dict[str, Floats]) -> list[Samples]:
+    """Power at the start of each window that is shown, and 0 at the end of the run."""
     whole = Tracks(result.chip).whole
     width, cycles = result.activity.window_cycles, result.activity.cycles
     found = []
     for index, values in enumerate(powers.values(), 1):
         cycle = np.append(np.arange(len(values)) * width, cycles)
-        track = np.full(len(cycle), whole + index, np.int64)
-        found.append(Samples(track, cycle, np.append(values, 0.0)))
+        kept = (cycle + width > view.cycles[0]) & (cycle < view.cycles[1])
+        track = np.full(int(kept.sum()), whole + index, np.int64)
+        found.append(Samples(track, cycle[kept], np.append(values, 0.0)[kept]))
     return found

@@ -19,6 +19,7 @@ from seneca_sim.engine.activity import (
     SLICE_FIELDS,
     STARVED_SLICE,
     TASK_SLICE,
+    WHOLE_RUN,
     Activity,
     Ints,
 )
@@ -38,6 +39,7 @@ class View:
 
     Attributes:
         selection: tokens and cores; the host is always shown.
+        cycles: first, and one past the last; what touches them was logged, power is cut to them.
         network: slices of router outputs, most of the slices of a run.
         arrows: from where a packet is sent to where it is taken.
         counters: depths of queues, and power.
@@ -45,6 +47,7 @@ class View:
     """
 
     selection: Selection = EVERYTHING
+    cycles: tuple[int, int] = (WHOLE_RUN.first, WHOLE_RUN.end)
     network: bool = True
     arrows: bool = True
     counters: bool = True

@@ -80,7 +80,9 @@ def timeline_bytes(result: RunResult, view: View) -> tuple[bytes, TimelineSize]:
     names, notes = Names(), Names()
     slices = slices_of(result, view, names)
     powers = power_of(result) if view.counters else {}
-    samples = [*depths_of(result, view), *power_samples(result, powers)] if view.counters else []
+    samples: list[Samples] = []
+    if view.counters:
+        samples = [*depths_of(result, view), *power_samples(result, view, powers)]
     clock = Clock(result.chip.clock_hz)
     kinds = [kind for part in slices for kind in _slice_messages(part, clock, notes)]
     kinds += [_sample_messages(part, clock) for part in samples]
