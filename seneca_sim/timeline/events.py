@@ -38,7 +38,7 @@ class View:
     """What a timeline shows.
 
     Attributes:
-        selection: tokens and cores; the host is always shown.
+        selection: tokens and cores; of the host, what it exchanges with them.
         cycles: first, and one past the last; what touches them was logged, power is cut to them.
         network: slices of router outputs, most of the slices of a run.
         arrows: from where a packet is sent to where it is taken.

@@ -67,9 +67,14 @@ def write_timeline(path: str | Path, result: RunResult, view: View | None = None
 
     Raises:
         CapacityError: more slices than the view allows.
-        InputError: perfetto is not installed, or the file cannot be written.
+        InputError: nothing to show, perfetto is not installed, or the file cannot be written.
     """
     data, size = timeline_bytes(result, view or View())
+    if not size.slices:
+        raise InputError(
+            f"{path}: nothing happens in what is chosen; the run has {result.cycles:,} cycles and "
+            f"{len(result.tokens.start)} tokens"
+        )
     write_bytes(path, data)
     return size
 

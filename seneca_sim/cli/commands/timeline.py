@@ -49,7 +49,7 @@ LOG_ROWS = 10_000_000
 @click.option("--from-cycle", type=click.IntRange(0), default=0, help="Leave out what ends before.")
 @click.option("--to-cycle", type=click.IntRange(1), help="Leave out what begins in or after it.")
 @click.option("--tokens", help="One token, or a range: 2 or 2-4.")
-@click.option("--cores", help="Cores and ranges of them: 0-7,12. The host is always shown.")
+@click.option("--cores", help="Cores and ranges of them: 0-7,12.")
 @click.option("--no-network", is_flag=True, help="Without router outputs, most of the slices.")
 @click.option("--no-arrows", is_flag=True, help="Without arrows from sending to taking a packet.")
 @click.option("--limit", type=click.IntRange(1), default=2_000_000, show_default=True,
@@ -70,11 +70,6 @@ def command(**options: Any) -> None:
     result = _run(asked)
     view = asked.view(result.chip.cores)
     size = write_timeline(asked.out, result, view)
-    if not size.slices:
-        raise InputError(
-            f"{asked.out}: nothing happens in what is chosen; the run has {result.cycles:,} cycles "
-            f"and {len(result.tokens.start)} tokens"
-        )
     rows = _write_packets(asked, result, view)
     _say(asked, result, size, rows)
 
