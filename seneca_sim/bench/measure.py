@@ -17,12 +17,15 @@ from seneca_sim.bench.hand import CONNECTED_EVENTS, INPUTS
 from seneca_sim.bench.work import Work
 from seneca_sim.engine import compiled, reference
 from seneca_sim.engine.activity import Activity
+from seneca_sim.engine.bound import nearest_bound
 from seneca_sim.engine.compiled.floors import bare_heap, bare_wheel
 from seneca_sim.functional.kernels import apply_events
 
 Row = dict[str, Any]
 SPREAD = 2.0
 """Nanoseconds a packet-hop in a sweep, largest by smallest: at most this."""
+SMALL = 20_000
+"""Deliveries a token up to which the closed-form bound, which is plain Python, is worked out."""
 FLOOR_EVENTS, FLOOR_AT_ONCE = 5_000_000, 1024
 
 
@@ -56,6 +59,9 @@ def measure(work: Work, repeats: int) -> Row:
         "deliveries_per_second": activity.deliveries / seconds,
         "peak_gigabytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6,
     }
+    if activity.deliveries <= SMALL * tokens:
+        bound = nearest_bound(work.chip, work.program, work.stream, activity)
+        row |= {"nearest_bound": bound.name, "times_the_bound": bound.times}
     if work.by_reference:
         row |= _beside_the_reference(work, seconds, activity)
     if work.peer_events:

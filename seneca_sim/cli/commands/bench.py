@@ -39,7 +39,7 @@ def command(tokens: int, repeats: int, quick: bool, only: str, as_json: bool) ->
             rows.append(measure(make(), repeats))
             if not as_json:
                 click.echo(_line(rows[-1]))
-    document = {"schema": "seneca-bench/2", "runs": rows, "sweeps": sweeps(rows)}
+    document: dict[str, Any] = {"schema": "seneca-bench/2", "runs": rows, "sweeps": sweeps(rows)}
     if not quick:
         document["floors"] = floors()
     if as_json:
@@ -126,6 +126,8 @@ def _line(row: dict[str, Any]) -> str:
         text += f"; {row['times_the_reference']:.0f} x the reference, {same}"
     if "times_the_peer" in row:
         text += f"; {row['times_the_peer']:.0f} x the peer"
+    if "nearest_bound" in row:
+        text += f"; {row['times_the_bound']:.2f} x the bound of the {row['nearest_bound']}"
     per_token = [
         f"{row[f'{what}_per_token']:,.0f} {what.replace('_', '-')}"
         for what in ("deliveries", "packets", "packet_hops", "wakeups")

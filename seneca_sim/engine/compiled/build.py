@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import weakref
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
@@ -204,7 +205,7 @@ def _copy(table: Narrow) -> Narrow:
     return copied
 
 
-def _table(rows: list[tuple[int, ...]], width: int, what: str) -> Narrow:
+def _table(rows: Sequence[tuple[int, ...]], width: int, what: str) -> Narrow:
     """Records of `width` fields from rows that may be shorter."""
     made = np.zeros((max(1, len(rows)), width), np.int64)
     if rows:

@@ -31,6 +31,7 @@ from seneca_sim.engine.compiled.parts import (
     take_node,
     touch,
 )
+from seneca_sim.engine.compiled.pointers import prefetch
 from seneca_sim.engine.compiled.units import append_fetch
 
 closing_group = register_jitable(timing.closing_group)
@@ -82,6 +83,7 @@ def receive(m: Machine, core: int, node: int) -> bool:
         m.clocks[clock + at.L_STARTED] = m.z[at.Z_NOW]
         m.clocks[clock + at.L_STALLED] = m.clocks[clock + at.L_BLOCKED]
     m.cores[core + at.C_TOKEN] = token
+    prefetch(m.nodes, m.nodes[node + at.NEXT])
     leaves = m.packets[packet + at.K_LEAVES]
     if leaves == at.NONE:
         pays = m.routes[m.packets[packet + at.K_ROUTE] + at.R_PAYS]
@@ -148,12 +150,14 @@ def take(m: Machine, core: int, instructions: int) -> bool:
 def is_complete(m: Machine, core: int, consumer: int, vector: int) -> bool:
     """S10: book the end of a packet in its vector; tell if it was the last one."""
     packet = m.nodes[m.cores[core + at.C_IN_HEAD] + at.PACKET]
-    ends = m.vectors[vector + at.V_ENDS] + m.packets[packet + at.K_LAST]
+    ends: int = m.vectors[vector + at.V_ENDS] + m.packets[packet + at.K_LAST]
     m.vectors[vector + at.V_ENDS] = ends
     if m.x[at.X_ANNOUNCE]:
-        due = m.packets[packet + at.K_ANNOUNCED] - m.packets[packet + at.K_EVENTS]
-        m.vectors[vector + at.V_DUE] += due
-    return ends == m.consumers[consumer + at.U_SOURCES] and m.vectors[vector + at.V_DUE] == 0
+        m.vectors[vector + at.V_DUE] += m.packets[packet + at.K_ANNOUNCED]
+        m.vectors[vector + at.V_DUE] -= m.packets[packet + at.K_EVENTS]
+    wanted: int = m.consumers[consumer + at.U_SOURCES]
+    due: int = m.vectors[vector + at.V_DUE]
+    return ends == wanted and due == 0
 
 
 @inlined

@@ -44,7 +44,7 @@ PORT_PER_TRAFFIC = PORT_SIZE // TRAFFIC
 
 # -- Input buffers of routers, six for each node.
 BUFFER = 8
-B_HEAD, B_TAIL, B_COPIES, B_UPSTREAM, B_PORTS, B_BIT, B_SLOT, B_OWNER = range(8)
+B_HEAD, B_TAIL, B_COPIES, B_UPSTREAM, B_PORTS, B_BIT, B_SLOT, B_FLITS = range(8)
 FROM_CORE, FROM_HOST = -1, -2  # B_UPSTREAM of an output queue
 
 # -- Cores: three cache lines …

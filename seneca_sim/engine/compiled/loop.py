@@ -25,6 +25,7 @@ from seneca_sim.engine.compiled.parts import (
     room_is_back,
     touch,
 )
+from seneca_sim.engine.compiled.pointers import prefetch
 from seneca_sim.engine.compiled.routers import choose, copy_left, grant
 from seneca_sim.engine.compiled.units import (
     call_channel,
@@ -93,18 +94,21 @@ def arrivals(m: Machine) -> None:
     node = ring(m, at.LINKS)
     while node != at.NONE:
         after = m.nodes[node + at.NEXT]
+        prefetch(m.ports, after * at.PORT_PER_NODE)
         m.z[at.Z_WAKEUPS] += 1
         copy_left(m, node * at.PORT_PER_NODE)
         node = after
     node = ring(m, at.ROUTERS)
     while node != at.NONE:
         after = m.nodes[node + at.NEXT]
+        prefetch(m.nodes, after)
         m.z[at.Z_WAKEUPS] += 1
         arrive(m, node)
         node = after
     node = ring(m, at.CONTROLLERS)
     while node != at.NONE:
         after = m.nodes[node + at.NEXT]
+        prefetch(m.cores, (after - controllers) * (at.CORE // at.NODE))
         m.z[at.Z_WAKEUPS] += 1
         advance(m, (node - controllers) * (at.CORE // at.NODE))
         node = after

@@ -58,7 +58,6 @@ class Network:
         buffers[:, :, at.B_HEAD] = buffers[:, :, at.B_TAIL] = at.NONE
         buffers[:, :, at.B_PORTS] = (node * at.DIRECTIONS * at.PORT_SIZE)[:, None]
         buffers[:, :, at.B_BIT] = 1 << np.arange(at.DIRECTIONS)
-        buffers[:, :, at.B_OWNER] = (node * at.CORE)[:, None]
         buffers[:, :, at.B_UPSTREAM] = at.FROM_CORE
         buffers[self.chip.host_node, HOST, at.B_UPSTREAM] = at.FROM_HOST
 

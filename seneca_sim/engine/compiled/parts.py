@@ -169,7 +169,9 @@ def touch_port(m: Machine, port: int) -> None:
 @inlined
 def ask(m: Machine, buffer: int) -> None:
     """S6: the head of a buffer asks at every output that it needs."""
-    mask = m.places[m.nodes[m.buffers[buffer + at.B_HEAD] + at.POSITION]] & 63
+    head = m.buffers[buffer + at.B_HEAD]
+    mask = m.places[m.nodes[head + at.POSITION]] & 63
+    m.buffers[buffer + at.B_FLITS] = m.packets[m.nodes[head + at.PACKET] + at.K_FLITS]
     base, bit = m.buffers[buffer + at.B_PORTS], m.buffers[buffer + at.B_BIT]
     m.buffers[buffer + at.B_COPIES] = BITS[mask]
     while mask:

@@ -17,7 +17,7 @@ from seneca_sim.engine.compiled.parts import (
     touch,
     touch_port,
 )
-from seneca_sim.engine.compiled.pointers import lowest
+from seneca_sim.engine.compiled.pointers import lowest, prefetch
 
 
 @inlined
@@ -39,8 +39,7 @@ def choose(m: Machine, port: int) -> int:
         if index >= 6:
             index -= 6
         if slot == 0:
-            packet = m.nodes[m.buffers[buffer_of(port, index) + at.B_HEAD] + at.PACKET]
-            if m.packets[packet + at.K_FLITS] <= room:
+            if m.buffers[buffer_of(port, index) + at.B_FLITS] <= room:
                 found = index
             break
         if slot * (1 if index == m.ports[port + at.P_RING] else 2) <= room:
@@ -61,7 +60,8 @@ def grant(m: Machine, port: int, index: int) -> None:
     buffer = buffer_of(port, index)
     head = m.buffers[buffer + at.B_HEAD]
     packet, position = nodes[head + at.PACKET], nodes[head + at.POSITION]
-    flits = m.packets[packet + at.K_FLITS]
+    flits = m.buffers[buffer + at.B_FLITS]
+    prefetch(nodes, nodes[head + at.NEXT])
     between, side = ports[port + at.P_BETWEEN], ports[port + at.P_SIDE]
     serial = m.serials[m.x[at.X_SERIALS + between] + flits]
     ports[port + at.P_REQUESTS] &= ~(1 << index)
@@ -135,7 +135,7 @@ def copy_left(m: Machine, port: int) -> None:
     if copies == 0:
         node = m.buffers[buffer + at.B_HEAD]
         m.buffers[buffer + at.B_HEAD] = m.nodes[node + at.NEXT]
-        leave_buffer(m, buffer, m.packets[m.nodes[node + at.PACKET] + at.K_FLITS])
+        leave_buffer(m, buffer, m.buffers[buffer + at.B_FLITS])
         give_node(m, node)
         if m.buffers[buffer + at.B_HEAD] != at.NONE:
             ask(m, buffer)
@@ -151,7 +151,7 @@ def leave_buffer(m: Machine, buffer: int, flits: int) -> None:
         slot = m.buffers[buffer + at.B_SLOT]
         room_is_back(m, upstream, slot if slot else flits)
     elif upstream == at.FROM_CORE:
-        core = m.buffers[buffer + at.B_OWNER]
+        core = buffer // (at.DIRECTIONS * at.BUFFER) * at.CORE
         m.cores[core + at.C_OUT_USED] -= flits
         if m.cores[core + at.C_STATE] == at.IDLE and m.cores[core + at.C_OUT_HEAD] != at.NONE:
             touch(m, core, at.CONTROLLER)

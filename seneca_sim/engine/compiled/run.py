@@ -78,7 +78,7 @@ def effort(chip: Chip, program: Program, stream: EventStream, mode: Mode) -> dic
 
     `wakeups` are events that go through the wheel or the heap, as `Activity.wakeups`; `turns` are
     the looks of cores and outputs at their queues in START and ARBITRATE, which need no event.
-    `packets` are those that are made, whatever the number of their destinations.
+    `packets` are those that are made, with unicast one for each destination.
     """
     activity, z = _run(chip, program, stream, mode, POWER_WINDOW_CYCLES, Logs(), None)
     return {

@@ -83,7 +83,8 @@ def book_start(m: Machine, task: int) -> int:
     item, group = m.tasks[task + at.Q_ITEM], m.tasks[task + at.Q_GROUP]
     stage = m.tasks[task + at.Q_STAGE]
     if stage >= 0:
-        spent, kind = m.cycles[m.stages[stage + at.S_CYCLES]], m.stages[stage + at.S_KIND]
+        spent: int = m.cycles[m.stages[stage + at.S_CYCLES]]
+        kind = m.stages[stage + at.S_KIND]
     else:
         consumer = item * at.CONSUMER
         spent = m.cycles[m.consumers[consumer + at.U_CYCLES] + group]
