@@ -18,6 +18,7 @@ COMMANDS = {
     "check": "Check a chip, a program and its values against the model.",
     "compile": "Compile a model's shape for a chip and show or write the program.",
     "report": "Print a run's report again, or write the page of a run or a study.",
+    "timeline": "Write a run as a Perfetto trace, and its packets as a table.",
     "kernel": "Show the micro-kernels: programs, cycles, ops, energy.",
     "sparsify": "Find thresholds for a model, without training.",
     "evaluate": "Bits per byte, sparsity and tasks of a model, with and without thresholds.",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from seneca_sim.chip import Chip
-from seneca_sim.errors import InputError
+from seneca_sim.errors import CapacityError, InputError
 from seneca_sim.program import EventStream, Program
 
 
@@ -38,3 +38,10 @@ def check_inputs(
         raise InputError(f"unknown token mode {mode!r}: expected generation or pipelined")
     if window_cycles < 1:
         raise InputError(f"power window of {window_cycles} cycles: expected at least 1")
+
+
+def too_many_rows(limit: int) -> CapacityError:
+    """What an engine raises where a log would have more rows than it may."""
+    return CapacityError(
+        f"a log has more than {limit:,} rows; choose fewer cycles, or a higher limit"
+    )

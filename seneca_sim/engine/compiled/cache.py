@@ -19,6 +19,7 @@ from numba.core import config as numba_config
 from platformdirs import user_cache_dir
 
 from seneca_sim.cost import timing
+from seneca_sim.engine import activity
 
 config: Any = numba_config
 _njit: Any = njit  # takes options that its type does not know
@@ -36,7 +37,8 @@ COMPILED = (
 def sources() -> tuple[Path, ...]:
     """The files that compiled code is made from."""
     folder = Path(__file__).parent
-    return (*(folder / f"{name}.py" for name in COMPILED), Path(timing.__file__))
+    others = (Path(str(module.__file__)) for module in (timing, activity))
+    return (*(folder / f"{name}.py" for name in COMPILED), *others)
 
 
 @cache
