@@ -182,8 +182,9 @@ class Fit:
         need = self.bits(layer, (group,), self.units(layer, group))
         return (
             f"{self.graph.name} does not fit: layer {layer.name}, group {group}: its smallest "
-            f"slice, {self.unit(layer, group)} channels, needs {need:,} bits, a core has {self.have:,}, "
-            "and even without weights it would not fit; raise core.data_memory_bits"
+            f"slice, {self.unit(layer, group)} channels, needs {need:,} bits, a core has "
+            f"{self.have:,}, and even without weights it would not fit; raise "
+            f"core.data_memory_bits{' or lower mapping.context' if group in layer.pieces else ''}"
         )
 
 

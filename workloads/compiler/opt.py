@@ -254,4 +254,6 @@ def _hidden(p: str) -> GraphStage:
     fire = GraphStep(
         "relu_fire", (("threshold", f"threshold:{site}"), ("acc", acc), ("out", f"out:{site}"))
     )
-    return GraphStage("fc1.relu", HIDDEN, "all", (p + "fc1",), (_biased(acc, "fc1.bias"), fire), (site,))
+    return GraphStage(
+        "fc1.relu", HIDDEN, "all", (p + "fc1",), (_biased(acc, "fc1.bias"), fire), (site,)
+    )

@@ -61,7 +61,9 @@ def rwkv4_graph(
         raise InputError(f"graph of {name}: head is {head!r}; expected in or out")
     blocks = [_block(i, sizes["width"], sizes["ffn"], state_words) for i in range(sizes["layers"])]
     entry = _entry(entry_site(sizes["layers"]), sizes["width"])
-    last = head_layer(entry, "ln_out", "ln_out", "head.weight" if head == "in" else "", sizes["vocab"])
+    last = head_layer(
+        entry, "ln_out", "ln_out", "head.weight" if head == "in" else "", sizes["vocab"]
+    )
     return LayerGraph(
         name,
         sizes["width"],

@@ -81,9 +81,14 @@ def infer_shape(weights: Mapping[str, Tensor], where: str = "weights") -> Rwkv4S
     return Rwkv4Shape(layers=len(found), width=width, ffn=ffn, vocab=vocab)
 
 
+def _is_opt(weights: Mapping[str, Tensor]) -> bool:
+    return any(name.startswith(("model.decoder.", "decoder.")) for name in weights)
+
+
 def _matrix(weights: Mapping[str, Tensor], name: str, where: str) -> tuple[int, int]:
     if name not in weights:
-        raise InputError(f"{where}: no tensor {name!r}, so this is not an RWKV-4 checkpoint")
+        also = "; OPT runs from its shape, without weights" if _is_opt(weights) else ""
+        raise InputError(f"{where}: no tensor {name!r}, so this is not an RWKV-4 checkpoint{also}")
     if weights[name].ndim != 2:
         size = tuple(weights[name].shape)
         raise InputError(f"{where}: {name!r} has shape {size}, expected a matrix")
