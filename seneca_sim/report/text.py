@@ -14,6 +14,7 @@ from typing import Any, Final
 from seneca_sim.report.layout import NONE, aligned, change, counted, pair, percent, times, wrapped
 from seneca_sim.results.folder import SUMMARY, read_summary
 from seneca_sim.results.kinds import (
+    ATTENTION,
     DENSE_KINDS,
     EVENT_HANDLING,
     GATES,
@@ -21,6 +22,7 @@ from seneca_sim.results.kinds import (
     HOST,
     LAYERNORM,
     LEAKAGE,
+    MATRICES,
     OTHER,
     SYNAPTIC,
     TOKEN_SHIFT,
@@ -47,6 +49,8 @@ _KIND_NAMES: Final = {
     LAYERNORM: "norm",
     TOKEN_SHIFT: "shift",
     WKV: "wkv",
+    ATTENTION: "attention",
+    MATRICES: "matrices",
     GATES: "gates",
     HEAD: "head",
     HOST: "host",
