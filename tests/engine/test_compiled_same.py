@@ -243,22 +243,22 @@ for number in range({cases}):
 """
 
 
-def run_leg(name: str, folder: Path) -> None:
-    """A few cases in a process of their own with one of Numba's switches on."""
-    code = LEG.format(folder=str(Path(__file__).parent), cases=6)
+def run_leg(name: str, folder: Path, cases: int) -> None:
+    """Cases in a process of their own with one of Numba's switches on."""
+    code = LEG.format(folder=str(Path(__file__).parent), cases=cases)
     environment = {**os.environ, name: "1", "NUMBA_CACHE_DIR": str(folder)}
-    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=300)
+    subprocess.run([sys.executable, "-c", code], check=True, env=environment, timeout=1200)
 
 
 def test_without_the_compiler(tmp_path: Path) -> None:
     """The loop is plain Python on arrays."""
-    run_leg("NUMBA_DISABLE_JIT", tmp_path)
+    run_leg("NUMBA_DISABLE_JIT", tmp_path, 6)
 
 
 @pytest.mark.nightly
 def test_with_checked_bounds(tmp_path: Path) -> None:
     """No index leaves its array; compiles the loop anew."""
-    run_leg("NUMBA_BOUNDSCHECK", tmp_path)
+    run_leg("NUMBA_BOUNDSCHECK", tmp_path, 300)
 
 
 def test_deadlock_is_a_finding() -> None:

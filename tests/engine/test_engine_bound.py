@@ -14,7 +14,15 @@ from seneca_sim.conformance.programs import chip as suite_chip
 from seneca_sim.conformance.programs import single as fetching
 from seneca_sim.conformance.programs import stored
 from seneca_sim.cost.ops import OP_INDEX
-from seneca_sim.engine.bound import counts, lower_bounds, token_paths, zero_load
+from seneca_sim.engine.bound import (
+    Bound,
+    bounds_of,
+    counts,
+    lower_bounds,
+    nearest_bound,
+    token_paths,
+    zero_load,
+)
 from seneca_sim.engine.counts import capture, occupation, packet_events
 from seneca_sim.engine.reference import simulate
 
@@ -117,3 +125,27 @@ def test_random_programs_reach_every_corner() -> None:
         seen[case.mode] += 1
     assert len(seen) == 18
     assert min(seen.values()) >= 8, seen
+
+
+def test_a_run_knows_its_nearest_bound() -> None:
+    """One core that works without a pause but for the way in and out: its NPEs, then its path."""
+    chip = make_chip(2, 1, task_setup_cycles=5000)
+    stream = stream_of([32] * 3, [8] * 3, [0] * 3)
+    activity = simulate(chip, single(chip), stream, mode="generation")
+    bounds = {b.name: b for b in bounds_of(chip, single(chip), stream, activity)}
+    known = lower_bounds(chip, single(chip), stream, "generation")
+    for name in ("npe", "controller", "generator", "link"):
+        assert bounds[name] == Bound(name, known[name], activity.cycles)
+    assert bounds["critical path"].least == known["token"]
+    assert all(b.times >= 1 for b in bounds.values())
+    found = nearest_bound(chip, single(chip), stream, activity)
+    assert found.times == min(b.times for b in bounds.values())
+    assert found.name == "critical path"
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_no_run_beats_a_bound(seed: int) -> None:
+    case = random_case(Random(seed))
+    activity = simulate(case.chip, case.program, case.stream, mode=case.mode)
+    for bound in bounds_of(case.chip, case.program, case.stream, activity):
+        assert bound.times >= 1, bound

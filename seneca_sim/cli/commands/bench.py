@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
+import json
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,106 +11,88 @@ import click
 from seneca_sim.cli.options import json_option
 
 if TYPE_CHECKING:
-    from seneca_sim.chip import Chip
-    from seneca_sim.engine.activity import Activity, Mode
-    from seneca_sim.program import EventStream, Program
+    from seneca_sim.bench.work import Work
 
 SHIPPED = {"layers": 6, "width": 256, "ffn": 1024, "vocab": 256}
-DENSITIES = (0.01, 0.4, 1.0)
-INPUTS = 1024
-
-
-@dataclass(frozen=True)
-class Work:
-    """What an engine is timed on; `by_reference` if the reference is fast enough for it, too."""
-
-    name: str
-    chip: Chip
-    program: Program
-    stream: EventStream
-    mode: Mode
-    by_reference: bool
+DENSITIES = (0.01, 0.1, 0.4, 1.0)
+BESIDE_THE_REFERENCE = 0.4
+SWEEP_TOKENS = {4: 100, 16: 100, 64: 100, 256: 20, 1024: 4}
+Make = Callable[[], "Work"]
 
 
 @click.command("bench")
 @click.option("--tokens", default=50, show_default=True, help="Tokens of the shipped shape.")
 @click.option("--repeats", default=5, show_default=True, help="Runs of which the fastest counts.")
 @click.option("--quick", is_flag=True, help="The shipped shape at one density only.")
+@click.option("--only", default="", help="Only the cases with this text in their name.")
 @json_option
-def command(tokens: int, repeats: int, quick: bool, as_json: bool) -> None:
-    """Time the compiled engine, and the reference beside it, in this process."""
-    rows = [measure(work, repeats) for work in works(tokens, quick)]
-    if as_json:
-        import json
+def command(tokens: int, repeats: int, quick: bool, only: str, as_json: bool) -> None:
+    """Time the compiled engine, and the reference beside it, in this process.
 
-        click.echo(json.dumps({"schema": "seneca-bench/1", "runs": rows}, indent=2))
-        return
-    for row in rows:
-        click.echo(_line(row))
+    Nothing fails where a target is missed; the line or the field `met` says so.
+    """
+    from seneca_sim.bench.measure import floors, measure, sweeps
 
-
-def works(tokens: int, quick: bool) -> list[Work]:
-    """The shipped shape at several densities, then D1024 with multicast and unicast."""
-    densities = DENSITIES[1:2] if quick else DENSITIES
-    found = [shipped_shape(tokens, density) for density in densities]
+    rows = []
+    for name, make in cases(tokens, quick).items():
+        if only in name:
+            rows.append(measure(make(), repeats))
+            if not as_json:
+                click.echo(_line(rows[-1]))
+    document: dict[str, Any] = {"schema": "seneca-bench/2", "runs": rows, "sweeps": sweeps(rows)}
     if not quick:
-        found += [d1024(64, "tree"), d1024(64, "unicast"), d1024(256, "tree")]
-    return found
+        document["floors"] = floors()
+    if as_json:
+        click.echo(json.dumps(document, indent=2))
+        return
+    for sweep in document["sweeps"]:
+        click.echo(
+            f"{sweep['sweep']}: nanoseconds a packet-hop, largest by smallest "
+            f"{sweep['max_by_min']:.2f}{_met(sweep)}"
+        )
+    if "floors" in document:
+        bare = ", ".join(f"{name} {spent:.1f}" for name, spent in document["floors"].items())
+        click.echo(f"nanoseconds an event of a bare queue: {bare}")
 
 
-def measure(work: Work, repeats: int) -> dict[str, Any]:
-    """Counters of a run, seconds of both engines, and what follows from them."""
-    from seneca_sim.engine import compiled, reference
+def cases(tokens: int, quick: bool) -> dict[str, Make]:
+    """Name -> how to make it: nothing large is made before its turn."""
+    if quick:
+        return {"shipped": lambda: shipped_shape(tokens, BESIDE_THE_REFERENCE)}
+    from seneca_sim.bench import hand, llm
+    from seneca_sim.bench.work import Target
 
-    first, activity = _timed(compiled.simulate, work)
-    again = [_timed(compiled.simulate, work)[0] for _ in range(repeats)]
-    effort = compiled.effort(work.chip, work.program, work.stream, work.mode)
-    row: dict[str, Any] = {
-        "name": work.name,
-        "cores": work.chip.cores,
-        "tokens": work.stream.tokens,
-        "cycles": activity.cycles,
-        "deliveries": activity.deliveries,
-        "packet_hops": activity.packet_hops,
-        "wakeups_per_packet_hop": round(activity.wakeups / activity.packet_hops, 3),
-        "turns_per_packet_hop": round(effort["turns"] / activity.packet_hops, 3),
-        "first_seconds": first,
-        "seconds": min(again),
-        "packet_hops_per_second": activity.packet_hops / min(again),
-        "deliveries_per_second": activity.deliveries / min(again),
+    deliveries = {64: 3e6, 256: 2.5e6}
+    found: dict[str, Make] = {
+        f"shipped {density}": lambda density=density: shipped_shape(tokens, density)  # type: ignore[misc]
+        for density in DENSITIES
     }
-    if work.by_reference:
-        seconds, known = _timed(reference.simulate, work)
-        row |= {
-            "reference_seconds": seconds,
-            "reference_packet_hops_per_second": known.packet_hops / seconds,
-            "times_the_reference": seconds / min(again),
-            "differences": activity.differences(known),
-        }
-    return row
-
-
-def _timed(simulate: Callable[..., Activity], work: Work) -> tuple[float, Activity]:
-    start = time.perf_counter()
-    activity = simulate(work.chip, work.program, work.stream, mode=work.mode)
-    return time.perf_counter() - start, activity
-
-
-def _line(row: dict[str, Any]) -> str:
-    text = (
-        f"{row['name']:34} {row['packet_hops_per_second'] / 1e6:6.2f} M packet-hops/s "
-        f"{row['deliveries_per_second'] / 1e6:6.2f} M deliveries/s "
-        f"{row['wakeups_per_packet_hop']:5.2f} wake-ups "
-        f"and {row['turns_per_packet_hop']:5.2f} turns a hop"
+    for cores, steps in SWEEP_TOKENS.items():
+        wanted = deliveries.get(cores)
+        targets = (Target("deliveries_per_second", wanted),) if wanted else ()
+        found[f"D1024 {cores}"] = lambda c=cores, n=steps, t=targets: hand.d1024(  # type: ignore[misc]
+            c, "tree", n, sweep="D1024, 4 to 1,024 cores", targets=t
+        )
+    found["D1024 unicast"] = lambda: hand.d1024(64, "unicast")
+    for cores in SWEEP_TOKENS:
+        found[f"blocks {cores}"] = lambda c=cores: llm.scaled(c)  # type: ignore[misc]
+    for cores in hand.PEER_EVENTS:
+        found[f"connected {cores}"] = lambda c=cores: hand.fully_connected(c)  # type: ignore[misc]
+    found["idle"] = hand.idle
+    small = (Target("tokens_per_second", 50),)
+    large = (
+        Target("seconds_per_token", 2, at_least=False),
+        Target("peak_gigabytes", 3, at_least=False),
     )
-    if "times_the_reference" in row:
-        same = "same numbers" if not row["differences"] else "OTHER NUMBERS"
-        text += f" {row['times_the_reference']:6.0f} x the reference, {same}"
-    return text
+    found["169M"] = lambda: llm.rwkv(llm.SMALL, "169M sparsified", 20, small)
+    found["3B natural"] = lambda: llm.rwkv(llm.LARGE, "3B natural", 1, large)
+    found["3B sparsified"] = lambda: llm.rwkv(llm.LARGE, "3B sparsified", 1, large)
+    return found
 
 
 def shipped_shape(tokens: int, density: float) -> Work:
     """RWKV-4 in the size that ships, on the default chip, with a synthesised trace."""
+    from seneca_sim.bench.work import Target, Work
     from seneca_sim.chip.load import load_chip
     from workloads.compiler import event_stream, lower, rwkv4_graph
     from workloads.traces import synthesise
@@ -121,57 +102,45 @@ def shipped_shape(tokens: int, density: float) -> Work:
     program = lower(rwkv4_graph("rwkv4-shipped", SHIPPED), chip)
     shape: Any = {"family": "rwkv4", **SHIPPED}
     trace = synthesise(shape, dict.fromkeys(BLOCK_SITES, density), tokens=tokens, seed=1)
-    stream = event_stream(program, trace)
-    name = f"rwkv4 6 x 256, density {density:.0%}"
-    return Work(name, chip, program, stream, "generation", density == DENSITIES[1])
-
-
-def d1024(cores: int, multicast: str, tokens: int = 100) -> Work:
-    """The public workload D1024: 1024 inputs dense to 1024 outputs, a tenth of them firing.
-
-    Input i fires at step t if (97 i + 61 t) mod 1000 < 100; each firing is a packet of its own to
-    every core. The host starts each step when all cores have ended the last one.
-    """
-    from seneca_sim.conformance.build import Builder, make_chip
-    from seneca_sim.program import HOST_STAGE
-
-    side = int(cores**0.5)
-    memory = max(2**21, 2**24 // cores * 2)  # weights of few cores need more than a core has
-    chip = make_chip(
-        side, cores // side, packet_events=1, multicast=multicast, data_memory_bits=memory
+    beside = density == BESIDE_THE_REFERENCE
+    targets = (
+        Target("packet_hops_per_second", 6e6),
+        Target("wakeups_per_packet_hop", 4, at_least=False),
+        *((Target("times_the_reference", 100),) if beside else ()),
     )
-    b, everyone, share = (
-        Builder(chip, "event_bf16", "send_acc"),
-        list(range(cores)),
-        INPUTS // cores,
+    return Work(
+        f"rwkv4 6 x 256, density {density:.0%}", chip, program, event_stream(program, trace),
+        by_reference=beside, sweep="density, 1 to 100 %", targets=targets,
+    )  # fmt: skip
+
+
+def _line(row: dict[str, Any]) -> str:
+    text = (
+        f"{row['name']:30} {row['nanoseconds_per_packet_hop']:6.1f} ns a packet-hop, "
+        f"{row['packet_hops_per_second'] / 1e6:5.1f} M/s, "
+        f"{row['deliveries_per_second'] / 1e6:5.2f} M deliveries/s, "
+        f"{row['wakeups_per_packet_hop']:.2f} wake-ups and {row['turns_per_packet_hop']:.2f} turns"
     )
-    go, x, answer = b.site("go", 1), b.site("x", INPUTS), b.site("answer", 1)
-    way_in = b.route(go, HOST_STAGE, everyone, window=True)
-    fire = [b.stage(core, [b.stored(core, go)], ("send_dense", 1)) for core in everyone]
-    for core in everyone:
-        b.route(x, fire[core], everyone, share * core, share * (core + 1))
-    rows = -(-share // chip.core.npes)
-    last = [b.stage(core, [b.weighted(core, x, share)], ("send_acc", rows)) for core in everyone]
-    b.stored(b.host, answer)
-    b.route(answer, last[0], [b.host])
-    b.credits(way_in, last)
-    program = b.build()
-    stream = _firings(program, x, tokens)
-    return Work(f"D1024, {cores} cores, {multicast}", chip, program, stream, "generation", False)
+    if "times_the_reference" in row:
+        same = "same numbers" if not row["differences"] else "OTHER NUMBERS"
+        text += f"; {row['times_the_reference']:.0f} x the reference, {same}"
+    if "times_the_peer" in row:
+        text += f"; {row['times_the_peer']:.0f} x the peer"
+    if "nearest_bound" in row:
+        text += f"; {row['times_the_bound']:.2f} x the bound of the {row['nearest_bound']}"
+    per_token = [
+        f"{row[f'{what}_per_token']:,.0f} {what.replace('_', '-')}"
+        for what in ("deliveries", "packets", "packet_hops", "wakeups")
+    ]
+    lines = [text, "    a token: " + ", ".join(per_token) + f", {row['seconds_per_token']:.4f} s"]
+    for target in row["targets"]:
+        sign = ">=" if target["at_least"] else "<="
+        value = row[target["figure"]]
+        lines.append(
+            f"    {target['figure']} {value:,.4g} {sign} {target['limit']:,g}{_met(target)}"
+        )
+    return "\n".join(lines)
 
 
-def _firings(program: Program, site: int, tokens: int) -> EventStream:
-    """How many inputs of each route fire in each step; one event on the ways in and out."""
-    import numpy as np
-
-    from seneca_sim.program import EventStream
-
-    step = np.arange(tokens)
-    counts = np.zeros((len(program.routes), tokens), np.int64)
-    for number, route in enumerate(program.routes):
-        if route.site == site:
-            inputs = np.arange(route.low, route.high)[:, None]
-            counts[number] = ((97 * inputs + 61 * step) % 1000 < 100).sum(axis=0)
-        else:
-            counts[number] = route.high - route.low
-    return EventStream(counts)
+def _met(target: dict[str, Any]) -> str:
+    return "" if target["met"] else " MISSED"

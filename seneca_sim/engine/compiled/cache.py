@@ -27,7 +27,10 @@ FLAGS: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 """No fastmath, no parallel; a division by zero, which no rule allows, is not checked for."""
 
 
-COMPILED = ("cache", "core", "layout", "loop", "parts", "pointers", "trees")
+COMPILED = (
+    "cache", "controller", "floors", "host", "layout", "loop", "machine", "packets", "parts",
+    "pointers", "routers", "trees", "units",
+)  # fmt: skip
 
 
 def sources() -> tuple[Path, ...]:

@@ -3,53 +3,96 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from seneca_sim.engine.compiled import layout as at
 from seneca_sim.engine.compiled.cache import inlined
+from seneca_sim.engine.compiled.machine import Ints, Machine, Narrow
+from seneca_sim.engine.compiled.pointers import lowest
 
-Ints = NDArray[np.int64]
-
-LOWEST = np.array([0] + [(i & -i).bit_length() - 1 for i in range(1, 64)], np.int64)
-"""Index of the lowest bit of a mask of ports."""
 BITS = np.array([i.bit_count() for i in range(64)], np.int64)
 """Number of bits of a mask of ports."""
 
 
 @inlined
-def take_node(nodes: Ints, z: Ints) -> int:
+def take_node(m: Machine) -> int:
     """A node off the free list; there is one, since the loop looks ahead once a cycle."""
-    node: int = z[at.Z_NODE]
-    z[at.Z_NODE] = nodes[node + at.NEXT]
-    z[at.Z_NODES] -= 1
+    node: int = m.z[at.Z_NODE]
+    m.z[at.Z_NODE] = m.nodes[node + at.NEXT]
+    m.z[at.Z_NODES] -= 1
     return node
 
 
 @inlined
-def give_node(nodes: Ints, z: Ints, node: int) -> None:
+def give_node(m: Machine, node: int) -> None:
     """A node back to the free list."""
-    nodes[node + at.NEXT] = z[at.Z_NODE]
-    z[at.Z_NODE] = node
-    z[at.Z_NODES] += 1
+    m.nodes[node + at.NEXT] = m.z[at.Z_NODE]
+    m.z[at.Z_NODE] = node
+    m.z[at.Z_NODES] += 1
 
 
 @inlined
-def give_packet(packets: Ints, z: Ints, packet: int) -> None:
-    """A packet's record back to the free list."""
-    packets[packet] = z[at.Z_PACKET]
-    z[at.Z_PACKET] = packet
-    z[at.Z_PACKETS] += 1
+def new_task(m: Machine) -> int:
+    """A record off the free list."""
+    task: int = m.z[at.Z_TASK]
+    m.z[at.Z_TASK] = m.tasks[task]
+    m.z[at.Z_TASKS] -= 1
+    return task
 
 
 @inlined
-def schedule(nodes: Ints, wheel: Ints, heap: Ints, z: Ints, time: int, node: int) -> None:
+def give_task(m: Machine, task: int) -> None:
+    """A record back to the free list."""
+    m.tasks[task] = m.z[at.Z_TASK]
+    m.z[at.Z_TASK] = task
+    m.z[at.Z_TASKS] += 1
+
+
+@inlined
+def schedule(m: Machine, time: int, node: int, kind: int) -> None:
     """Let a node ring in ARRIVE of a later cycle: near ones in the wheel, far ones in the heap."""
-    if time - z[at.Z_NOW] < at.WHEEL:
+    if time - m.z[at.Z_NOW] < at.WHEEL:
         slot = time & (at.WHEEL - 1)
-        nodes[node + at.NEXT] = wheel[slot]
-        wheel[slot] = node
+        first = m.wheel[slot * at.LISTS + kind]
+        m.nodes[node + at.NEXT] = first
+        m.wheel[slot * at.LISTS + kind] = node
+        if first == at.NONE:
+            m.occupied[slot // at.CHUNK] |= 1 << slot % at.CHUNK
     else:
-        push_far(heap, z, time, node)
+        push_far(m.heap, m.z, time, node)
+
+
+@inlined
+def ring(m: Machine, kind: int) -> int:
+    """Empty a list of this cycle's slot; the first of its nodes, or NONE."""
+    place = (m.z[at.Z_NOW] & (at.WHEEL - 1)) * at.LISTS + kind
+    node: int = m.wheel[place]
+    m.wheel[place] = at.NONE
+    return node
+
+
+@inlined
+def next_cycle(m: Machine) -> int:
+    """The cycle of the next event, or NONE if there is none; this cycle is over."""
+    now = m.z[at.Z_NOW]
+    far = m.heap[0] if m.z[at.Z_HEAP] else at.NONE
+    slot = now & (at.WHEEL - 1)
+    chunk = slot // at.CHUNK
+    m.occupied[chunk] &= ~(1 << slot % at.CHUNK)
+    ahead = m.occupied[chunk] >> slot % at.CHUNK
+    time = at.NONE
+    if ahead:
+        time = now + lowest(ahead)
+    else:
+        # Once round, and into the part of the first word that lies behind.
+        start = now - slot % at.CHUNK
+        for step in range(1, at.WHEEL // at.CHUNK + 1):
+            word = m.occupied[(chunk + step) & (at.WHEEL // at.CHUNK - 1)]
+            if word:
+                time = start + step * at.CHUNK + lowest(word)
+                break
+    if far >= 0 and (time < 0 or far < time):
+        return far
+    return time
 
 
 @inlined
@@ -93,95 +136,98 @@ def pop_far(heap: Ints, z: Ints) -> int:
 
 
 @inlined
-def append(nodes: Ints, owner: Ints, head: int, node: int) -> bool:
+def append(records: Narrow, owner: Narrow, head: int, node: int) -> bool:
     """Put a node at the end of a list, whose head and tail are fields; tell if it was empty."""
-    nodes[node + at.NEXT] = at.NONE
+    records[node + at.NEXT] = at.NONE
     empty: bool = owner[head] == at.NONE
     if empty:
         owner[head] = node
     else:
-        nodes[owner[head + 1] + at.NEXT] = node
+        records[owner[head + 1] + at.NEXT] = node
     owner[head + 1] = node
     return empty
 
 
 @inlined
-def touch(cores: Ints, dirty: Ints, z: Ints, core: int, units: int) -> None:
+def touch(m: Machine, core: int, units: int) -> None:
     """Let units of a core look at their queues in this cycle's START."""
-    if cores[core + at.C_DIRTY] == 0:
-        dirty[z[at.Z_DIRTY]] = core
-        z[at.Z_DIRTY] += 1
-    cores[core + at.C_DIRTY] |= units
+    if m.cores[core + at.C_DIRTY] == 0:
+        m.dirty[m.z[at.Z_DIRTY]] = core
+        m.z[at.Z_DIRTY] += 1
+    m.cores[core + at.C_DIRTY] |= units
 
 
 @inlined
-def touch_port(ports: Ints, asking: Ints, z: Ints, port: int) -> None:
+def touch_port(m: Machine, port: int) -> None:
     """Let a port choose in this cycle's ARBITRATE."""
-    if ports[port + at.P_FLAG] == 0:
-        ports[port + at.P_FLAG] = 1
-        asking[z[at.Z_ASKING]] = port
-        z[at.Z_ASKING] += 1
+    if m.ports[port + at.P_FLAG] == 0:
+        m.ports[port + at.P_FLAG] = 1
+        m.asking[m.z[at.Z_ASKING]] = port
+        m.z[at.Z_ASKING] += 1
 
 
 @inlined
-def ask(
-    nodes: Ints, ports: Ints, buffers: Ints, places: Ints, port_at: Ints, asking: Ints, z: Ints,
-    buffer: int,
-) -> None:  # fmt: skip
+def ask(m: Machine, buffer: int) -> None:
     """S6: the head of a buffer asks at every output that it needs."""
-    mask = places[nodes[buffers[buffer + at.B_HEAD] + at.POSITION]] & 63
-    base, bit = buffers[buffer + at.B_PORTS], buffers[buffer + at.B_BIT]
-    buffers[buffer + at.B_COPIES] = BITS[mask]
+    head = m.buffers[buffer + at.B_HEAD]
+    mask = m.places[m.nodes[head + at.POSITION]] & 63
+    m.buffers[buffer + at.B_FLITS] = m.packets[m.nodes[head + at.PACKET] + at.K_FLITS]
+    base, bit = m.buffers[buffer + at.B_PORTS], m.buffers[buffer + at.B_BIT]
+    m.buffers[buffer + at.B_COPIES] = BITS[mask]
     while mask:
-        port = port_at[base + LOWEST[mask]]
+        port = base + lowest(mask) * at.PORT_SIZE
         mask &= mask - 1
-        ports[port + at.P_REQUESTS] |= bit
-        if ports[port + at.P_BUSY] == 0:
-            touch_port(ports, asking, z, port)
+        m.ports[port + at.P_REQUESTS] |= bit
+        if m.ports[port + at.P_BUSY] == 0:
+            touch_port(m, port)
 
 
 @inlined
-def enter(
-    nodes: Ints, ports: Ints, buffers: Ints, places: Ints, port_at: Ints, asking: Ints, z: Ints,
-    buffer: int, node: int,
-) -> None:  # fmt: skip
+def enter(m: Machine, buffer: int, node: int) -> None:
     """S5: a packet is in a buffer; if it is alone it asks at once."""
-    if append(nodes, buffers, buffer + at.B_HEAD, node):
-        ask(nodes, ports, buffers, places, port_at, asking, z, buffer)
+    if append(m.nodes, m.buffers, buffer + at.B_HEAD, node):
+        ask(m, buffer)
 
 
 @inlined
-def begin(cores: Ints, core: int, now: int) -> None:
+def room_is_back(m: Machine, port: int, flits: int) -> None:
+    """S5, S6: room behind a port; one that has waited for it chooses again."""
+    m.ports[port + at.P_ROOM] += flits
+    if m.ports[port + at.P_BLOCKED]:
+        touch_port(m, port)
+
+
+@inlined
+def begin(m: Machine, core: int) -> None:
     """S20: a unit of a core starts."""
-    if cores[core + at.A_UNITS] == 0:
-        cores[core + at.A_SINCE] = now
-    cores[core + at.A_UNITS] += 1
+    if m.cores[core + at.A_UNITS] == 0:
+        m.clocks[core // at.CORE_PER_CLOCKS + at.L_ACTIVE_SINCE] = m.z[at.Z_NOW]
+    m.cores[core + at.A_UNITS] += 1
 
 
 @inlined
-def end(cores: Ints, core: int, now: int) -> None:
+def end(m: Machine, core: int) -> None:
     """S20: a unit of a core stops."""
-    cores[core + at.A_UNITS] -= 1
-    if cores[core + at.A_UNITS] == 0:
-        cores[core + at.A_CYCLES] += now - cores[core + at.A_SINCE]
+    m.cores[core + at.A_UNITS] -= 1
+    if m.cores[core + at.A_UNITS] == 0:
+        clock = core // at.CORE_PER_CLOCKS
+        m.clocks[clock + at.L_ACTIVE] += m.z[at.Z_NOW] - m.clocks[clock + at.L_ACTIVE_SINCE]
 
 
 @inlined
-def book(
-    items: Ints, tokens: Ints, windows: Ints, item: int, token: int, window: int, field: int,
-    amount: int,
-) -> None:  # fmt: skip
-    """S16: count actions under item, token and window, all three given by their rows."""
-    items[item + field] += amount
-    tokens[token + field] += amount
-    windows[window + field] += amount
+def book(m: Machine, item: int, token: int, field: int, amount: int) -> None:
+    """S16: count actions under an item, a token (by its row) and the present window."""
+    m.items[item + at.I_SIMPLE + field] += amount
+    m.tokens[token + field] += amount
+    m.windows[m.x[at.X_WINDOW] + field] += amount
 
 
 @inlined
-def book_task(tokens: Ints, windows: Ints, token: int, window: int, kind: int, events: int) -> None:
+def book_task(m: Machine, token: int, kind: int, events: int) -> None:
     """S16: count a task of a kind under token and window."""
     here = at.SIMPLE + 2 * kind
-    tokens[token + here] += 1
-    tokens[token + here + 1] += events
-    windows[window + here] += 1
-    windows[window + here + 1] += events
+    m.tokens[token + here] += 1
+    m.tokens[token + here + 1] += events
+    window = m.x[at.X_WINDOW] + here
+    m.windows[window] += 1
+    m.windows[window + 1] += events

@@ -12,16 +12,17 @@ from seneca_sim.engine.activity import POWER_WINDOW_CYCLES, Activity, Mode
 from seneca_sim.engine.checks import check_inputs
 from seneca_sim.engine.compiled import layout as at
 from seneca_sim.engine.compiled.build import (
-    Arrays,
     build,
     more_nodes,
     more_packets,
+    more_tasks,
     more_windows,
+    prepare,
 )
 from seneca_sim.engine.compiled.loop import run
+from seneca_sim.engine.compiled.machine import Machine
 from seneca_sim.engine.compiled.read import activity_of
 from seneca_sim.engine.compiled.standstill import waiting_text
-from seneca_sim.engine.compiled.tasks import Tasks
 from seneca_sim.errors import DeadlockError, InputError
 from seneca_sim.program import EventStream, Program
 
@@ -64,12 +65,14 @@ def effort(chip: Chip, program: Program, stream: EventStream, mode: Mode) -> dic
 
     `wakeups` are events that go through the wheel or the heap, as `Activity.wakeups`; `turns` are
     the looks of cores and outputs at their queues in START and ARBITRATE, which need no event.
+    `packets` are those that are made, with unicast one for each destination.
     """
     activity, z = _run(chip, program, stream, mode, POWER_WINDOW_CYCLES, False, None)
     return {
         "wakeups": activity.wakeups,
         "turns": int(z[at.Z_TURNS]),
         "packet_hops": activity.packet_hops,
+        "packets": int(z[at.Z_MADE]),
     }
 
 
@@ -83,72 +86,73 @@ def _run(
     progress: Callable[[int], None] | None,
 ) -> tuple[Activity, Ints]:
     check_inputs(chip, program, stream, mode, window_cycles)
-    tasks = Tasks(chip, program, stream)
-    arrays = build(
-        chip,
-        program,
+    prepared = prepare(chip, program)
+    prepared.tasks.check_groups(stream)
+    machine = build(
+        prepared,
         stream,
-        tasks,
         generation=mode == "generation",
         window_cycles=window_cycles,
         log_packets=log_packets,
         progress=progress is not None,
     )
     log: list[Ints] | None = [] if log_packets else None
-    _drive(chip, program, arrays, log, progress)
-    done = int(arrays.z[at.Z_DONE])
+    machine = _drive(chip, program, machine, log, progress)
+    done = int(machine.z[at.Z_DONE])
     if done < stream.tokens:
         raise DeadlockError(
-            f"deadlock in cycle {int(arrays.z[at.Z_NOW])}: {done} of {stream.tokens} tokens done; "
-            f"{waiting_text(chip, program, arrays)}"
+            f"deadlock in cycle {int(machine.z[at.Z_NOW])}: {done} of {stream.tokens} tokens done; "
+            f"{waiting_text(chip, program, machine)}"
         )
-    return activity_of(chip, program, stream, tasks, arrays, log), arrays.z
+    return activity_of(prepared, stream, machine, log), machine.z
 
 
 def _drive(
     chip: Chip,
     program: Program,
-    arrays: Arrays,
+    machine: Machine,
     log: list[Ints] | None,
     progress: Callable[[int], None] | None,
-) -> None:
+) -> Machine:
     """Call the loop until it is through, and do what it asks for in between."""
     while True:
-        why = run(*arrays.arguments())
+        why = run(machine)
         if log is not None:
-            _take_log(arrays, log)
+            _take_log(machine, log)
         if progress is not None:
-            _tell(arrays, progress)
+            _tell(machine, progress)
         if why == at.FINISHED:
-            return
+            return machine
         if why == at.MORE_NODES:
-            more_nodes(arrays, arrays.nodes.size // at.NODE)
+            machine = more_nodes(machine, machine.nodes.size // at.NODE)
+        elif why == at.MORE_TASKS:
+            machine = more_tasks(machine, machine.tasks.size // at.TASK_SIZE)
         elif why == at.MORE_PACKETS:
-            more_packets(arrays, arrays.packets.size // at.PACKET_SIZE)
+            machine = more_packets(machine, machine.packets.size // at.PACKET_SIZE)
         elif why == at.MORE_WINDOWS:
-            more_windows(arrays)
+            machine = more_windows(machine)
         elif why == at.WINDOW_BROKEN:
-            raise InputError(_broken(chip, program, arrays))
+            raise InputError(_broken(chip, program, machine))
 
 
-def _take_log(arrays: Arrays, log: list[Ints]) -> None:
-    rows = int(arrays.z[at.Z_LOG])
-    log.append(arrays.log.reshape(-1, at.LOG_FIELDS)[:rows].copy())
-    arrays.z[at.Z_LOG] = 0
+def _take_log(machine: Machine, log: list[Ints]) -> None:
+    rows = int(machine.z[at.Z_LOG])
+    log.append(machine.log.reshape(-1, at.LOG_FIELDS)[:rows].copy())
+    machine.z[at.Z_LOG] = 0
 
 
-def _tell(arrays: Arrays, progress: Callable[[int], None]) -> None:
-    z = arrays.z
+def _tell(machine: Machine, progress: Callable[[int], None]) -> None:
+    z = machine.z
     for done in range(int(z[at.Z_TOLD]) + 1, int(z[at.Z_DONE]) + 1):
         progress(done)
     z[at.Z_TOLD] = z[at.Z_DONE]
 
 
-def _broken(chip: Chip, program: Program, arrays: Arrays) -> str:
+def _broken(chip: Chip, program: Program, machine: Machine) -> str:
     """S14: which vector has come too early."""
-    item, token = int(arrays.z[at.Z_ITEM]), int(arrays.z[at.Z_SEEN])
+    item, token = int(machine.z[at.Z_ITEM]), int(machine.z[at.Z_SEEN])
     stage = program.stage_of[item]
-    finished = int(arrays.stages[stage * at.STAGE_SIZE + at.S_FINISHED])
+    finished = int(machine.stages[stage * at.STAGE_SIZE + at.S_FINISHED])
     consumer = program.consumers[item]
     return (
         f"program {program.name}: token {token} of {program.sites[consumer.site].name} reaches "

@@ -11,29 +11,31 @@ from numpy.typing import NDArray
 from seneca_sim.chip import Chip
 from seneca_sim.chip.mesh import HOST, LOCAL
 from seneca_sim.engine.compiled import layout as at
-from seneca_sim.engine.compiled.build import DIRECTIONS, Arrays
+from seneca_sim.engine.compiled.machine import Machine
+from seneca_sim.engine.compiled.network import network_of
 from seneca_sim.engine.compiled.trees import PORT_BITS
 from seneca_sim.program import Program
 
 Ints = NDArray[np.int64]
 
 
-def waiting_text(chip: Chip, program: Program, arrays: Arrays) -> str:
+def waiting_text(chip: Chip, program: Program, machine: Machine) -> str:
     """What the reference says of the same standstill."""
     from seneca_sim.engine.reference.waiting import waiting_parts  # loads SimPy, needed only here
 
-    view: Any = _View(chip, program, arrays)
+    view: Any = _View(chip, program, machine)
     return waiting_parts(view)
 
 
 class _View:
     """As much of the reference's `Machine` as `waiting_parts` looks at."""
 
-    def __init__(self, chip: Chip, program: Program, arrays: Arrays) -> None:
-        self.chip, self.program, self.arrays = chip, program, arrays
+    def __init__(self, chip: Chip, program: Program, machine: Machine) -> None:
+        self.chip, self.program, self.machine = chip, program, machine
+        self.links = set(network_of(chip).links.tolist())
         self.buffers = {}
         for node in range(chip.cores):
-            for index in range(DIRECTIONS):
+            for index in range(at.DIRECTIONS):
                 buffer = self._buffer(node, index)
                 if buffer.packets or index == LOCAL or (node, index) == (chip.host_node, HOST):
                     self.buffers[node, index] = buffer
@@ -43,33 +45,34 @@ class _View:
         found = []
         while head != at.NONE:
             found.append(head)
-            head = int(self.arrays.nodes[head + at.NEXT])
+            head = int(self.machine.nodes[head + at.NEXT])
         return found
 
     def _buffer(self, node: int, index: int) -> SimpleNamespace:
-        arrays = self.arrays
-        record = int(arrays.buffer_at[node * DIRECTIONS + index])
+        machine = self.machine
+        record = (node * at.DIRECTIONS + index) * at.BUFFER
         packets = [
-            SimpleNamespace(tree={node: self._ports(int(arrays.nodes[n + at.POSITION]))})
-            for n in self._list(int(arrays.buffers[record + at.B_HEAD]))
+            SimpleNamespace(tree={node: self._ports(int(machine.nodes[n + at.POSITION]))})
+            for n in self._list(int(machine.buffers[record + at.B_HEAD]))
         ]
         outputs = {}
-        for port in range(DIRECTIONS):
-            record = int(arrays.port_at[node * DIRECTIONS + port])
-            if record != at.NONE:
-                requests = int(arrays.ports[record + at.P_REQUESTS])
-                asking = {i for i in range(DIRECTIONS) if requests >> i & 1}
+        for port in range(at.DIRECTIONS):
+            number = node * at.DIRECTIONS + port
+            if number in self.links:
+                record = number * at.PORT_SIZE
+                requests = int(machine.ports[record + at.P_REQUESTS])
+                asking = {i for i in range(at.DIRECTIONS) if requests >> i & 1}
                 outputs[port] = SimpleNamespace(requests=asking)
         return SimpleNamespace(packets=packets, outputs=outputs)
 
     def _ports(self, position: int) -> tuple[int, ...]:
-        mask = int(self.arrays.places[position])
+        mask = int(self.machine.places[position])
         return tuple(port for port in range(PORT_BITS) if mask >> port & 1)
 
     def _controller(self, core: int) -> SimpleNamespace:
-        record = self.arrays.cores[core * at.CORE : (core + 1) * at.CORE]
+        record = self.machine.cores[core * at.CORE : (core + 1) * at.CORE]
         output = [
-            self._packet(int(self.arrays.nodes[n + at.PACKET]))
+            self._packet(int(self.machine.nodes[n + at.PACKET]))
             for n in self._list(int(record[at.C_OUT_HEAD]))
         ]
         return SimpleNamespace(
@@ -80,13 +83,13 @@ class _View:
         )
 
     def _packet(self, record: int) -> SimpleNamespace:
-        packets = self.arrays.packets
+        packets = self.machine.packets
         route = int(packets[record + at.K_ROUTE]) // at.ROUTE
         return SimpleNamespace(route=route, token=int(packets[record + at.K_TOKEN]))
 
     def _vectors(self, core: int) -> dict[tuple[int, int], SimpleNamespace]:
         count = max(1, len(self.program.consumers))
-        table = self.arrays.vectors.reshape(count, -1, at.VECTOR)
+        table = self.machine.vectors.reshape(count, -1, at.VECTOR)
         found = {}
         for item, consumer in enumerate(self.program.consumers):
             for token, _, ends, _ in table[item].tolist() if consumer.core == core else ():

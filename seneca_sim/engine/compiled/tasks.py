@@ -19,25 +19,27 @@ class Tasks:
 
     Attributes:
         kinds: distinct pairs of counts over OPS, of a task and of each of its events.
-        cycles: [rows, group sizes] of distinct (kernel, rows of lanes).
-        row_of, kind_of: for every consumer, its row of `cycles` and its kind.
-        stage_cycles, stage_kinds: for every stage.
+        cycles: for each distinct (kernel, rows of lanes) those of every group size, then those of
+            each distinct stage.
+        first_of, kind_of: for every consumer, where its groups start in `cycles`, and its kind.
+        stage_at, stage_kinds: for every stage.
     """
 
-    def __init__(self, chip: Chip, program: Program, stream: EventStream) -> None:
+    def __init__(self, chip: Chip, program: Program) -> None:
         self.chip, self.program = chip, program
         self.kinds: list[Counts] = []
         self._known: dict[Counts, int] = {}
         self._rows: dict[tuple[str, int], tuple[int, int]] = {}
-        self._cycles: list[list[int]] = []
-        self._check_groups(stream)
+        self._cycles: list[int] = []
         made = [self._consumer(c.kernel, c.rows) for c in program.consumers]
-        self.row_of = [row for row, _ in made]
+        self.first_of = [first for first, _ in made]
         self.kind_of = [kind for _, kind in made]
-        self.stage_cycles, self.stage_kinds = self._stages()
-        self.cycles = np.array(self._cycles or [[0] * (chip.core.group_size + 1)], np.int64)
+        stages = self._stages()
+        self.stage_at = [place for place, _ in stages]
+        self.stage_kinds = [kind for _, kind in stages]
+        self.cycles = np.array(self._cycles or [0], np.int64)
 
-    def _check_groups(self, stream: EventStream) -> None:
+    def check_groups(self, stream: EventStream) -> None:
         """Let a kernel say so where a group will not fit its registers."""
         program, size = self.program, self.chip.core.group_size
         names = {c.kernel for c in program.consumers if c.kernel}
@@ -63,20 +65,19 @@ class Tasks:
             return 0, 0
         key = kernel, rows
         if key not in self._rows:
-            loaded = load_kernel(kernel, self.chip.core.npes)
-            setup = self.chip.core.task_setup_cycles
-            self._cycles.append(
-                [
-                    task_cycles(setup, linear_cost(*loaded.cycles, rows, g), 0, 0)
-                    for g in range(self.chip.core.group_size + 1)
-                ]
-            )
-            none, one = (
-                np.array([linear_cost(*c, rows, g) for c in loaded.counts]) for g in (0, 1)
-            )
-            kind = self._kind((tuple(none.tolist()), tuple((one - none).tolist())))
-            self._rows[key] = len(self._cycles) - 1, kind
+            self._rows[key] = len(self._cycles), self._groups(kernel, rows)
         return self._rows[key]
+
+    def _groups(self, kernel: str, rows: int) -> int:
+        """Append the cycles of all group sizes; returns the kind."""
+        loaded = load_kernel(kernel, self.chip.core.npes)
+        setup = self.chip.core.task_setup_cycles
+        self._cycles += [
+            task_cycles(setup, linear_cost(*loaded.cycles, rows, g), 0, 0)
+            for g in range(self.chip.core.group_size + 1)
+        ]
+        none, one = (np.array([linear_cost(*c, rows, g) for c in loaded.counts]) for g in (0, 1))
+        return self._kind((tuple(none.tolist()), tuple((one - none).tolist())))
 
     def _kind(self, counts: Counts) -> int:
         if counts not in self._known:
@@ -84,24 +85,23 @@ class Tasks:
             self.kinds.append(counts)
         return self._known[counts]
 
-    def _stages(self) -> tuple[list[int], list[int]]:
+    def _stages(self) -> list[tuple[int, int]]:
         known: dict[tuple[tuple[str, int], ...], tuple[int, int]] = {}
+        found = []
         for stage in self.program.stages:
-            steps = tuple((step.kernel, step.rows) for step in stage.steps)
+            steps = tuple([(step.kernel, step.rows) for step in stage.steps])
             if steps not in known:
                 known[steps] = self._stage(steps)
-        made = [
-            known[tuple((s.kernel, s.rows) for s in stage.steps)] for stage in self.program.stages
-        ]
-        return [cycles for cycles, _ in made], [kind for _, kind in made]
+            found.append(known[steps])
+        return found
 
     def _stage(self, steps: tuple[tuple[str, int], ...]) -> tuple[int, int]:
         core = self.chip.core
         costs = [load_kernel(kernel, core.npes).cost(rows, 0) for kernel, rows in steps]
         setup = core.task_setup_cycles * len(steps)
-        cycles = task_cycles(setup, sum(cost.cycles for cost in costs), 0, 0)
+        self._cycles.append(task_cycles(setup, sum(cost.cycles for cost in costs), 0, 0))
         counts = tuple(sum(column) for column in zip(*(c.counts for c in costs), strict=True))
-        return cycles, self._kind((counts, (0,) * len(counts)))
+        return len(self._cycles) - 1, self._kind((counts, (0,) * len(counts)))
 
     def consumer_counts(self) -> tuple[Ints, Ints]:
         """Counts over OPS of each item's task and of each of its events; [items, ops]."""
