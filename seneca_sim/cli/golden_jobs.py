@@ -126,7 +126,7 @@ def _compiled(spec: Spec, traces: Mapping[str, ActivationTrace], settings: Setti
     shape = next(iter(variants.values())).shape
 
     def build(chip: Chip) -> Built:
-        program = compile_shape("golden", shape, chip, settings)
+        program = compile_shape("the workload", shape, chip, settings)
         return program, {label: event_stream(program, variants[label]) for label in wanted}
 
     return build

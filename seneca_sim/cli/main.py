@@ -20,6 +20,8 @@ COMMANDS = {
     "report": "Print the report of a finished run again.",
     "kernel": "Show the micro-kernels: programs, cycles, ops, energy.",
     "sparsify": "Find thresholds for a model, without training.",
+    "evaluate": "Bits per byte, sparsity and tasks of a model, with and without thresholds.",
+    "curve": "Sparsity against loss, accuracy and energy per token.",
     "validate": "Measure published numbers again and compare.",
     "sweep": "Run a study: many points, kept in a store; tables, Pareto fronts, search.",
     "sensitivity": "Vary each assumption over its range and rank what it changes.",

@@ -149,7 +149,15 @@ def _context(summary: Mapping[str, Any]) -> str:
     return (
         f"{summary['program']} on {chip['name']}: {chip['cores']} cores at "
         f"{si(chip['clock_hz'], 'Hz')}, {last['tokens']} tokens, {_MODES[last['mode']]}"
+        f"{_placed(last.get('mapping', {}))}"
     )
+
+
+def _placed(mapping: Mapping[str, str]) -> str:
+    """What is left out of a run, or stored at fewer bits, than by default."""
+    weights, head = mapping.get("weights", "bf16"), mapping.get("head", "in")
+    text = "" if weights == "bf16" else f", {weights} weights"
+    return text if head == "in" else f"{text}, head out"
 
 
 def _main_table(summary: Mapping[str, Any]) -> list[list[str]]:

@@ -74,6 +74,7 @@ def variant_of(result: RunResult) -> dict[str, Any]:
         "engine": result.activity.engine,
         "mode": result.mode,
         "chip": {"name": chip.name, "cores": chip.cores, "clock_hz": chip.clock_hz},
+        "mapping": dict(result.program.mapping),
         "cycles": result.cycles,
         "time_s": result.time_s,
         "tokens": tokens,

@@ -123,3 +123,14 @@ def test_wide_values_move_columns_together() -> None:
 
 def test_no_folder_no_place() -> None:
     assert render_summary(fixed())[-1] == f"Run {fixed()['run_id'][:12]}"
+
+
+def test_precision_and_head_are_told() -> None:
+    """A figure without the head, or with fewer bits, says so; the shipped default says nothing."""
+    summary = fixed()
+    plain = " ".join(render_summary(summary))
+    assert "weights, head" not in plain
+    summary["variants"][-1]["mapping"] = {"weights": "int4", "head": "out"}
+    assert ", int4 weights, head out" in " ".join(render_summary(summary))
+    summary["variants"][-1]["mapping"] = {"weights": "bf16", "head": "in"}
+    assert " ".join(render_summary(summary)) == plain

@@ -15,10 +15,11 @@ from torch import Tensor
 from seneca_sim.errors import InputError
 from workloads import zoo
 from workloads.models import SITES, Rwkv4, Rwkv4Shape, load_model, site_names
+from workloads.models.sited import sited
 from workloads.sparsity.batches import as_tokens, batches, text_hash
 from workloads.sparsity.calibrate import calibrated_thresholds, token_quantiles
 from workloads.sparsity.evaluate import bits_per_byte, evaluate
-from workloads.sparsity.stats import ZeroCount, ZeroCounter, mean_by_site, weighted_sparsity
+from workloads.sparsity.stats import ZeroCount, ZeroCounter, mean_by_kind, weighted_sparsity
 from workloads.sparsity.thresholds import apply_threshold, check_thresholds, threshold_tap
 
 floats = st.floats(-4, 4, width=32)
@@ -58,16 +59,17 @@ def test_broken_activations_are_named() -> None:
 
 
 def test_unknown_sites_and_senseless_thresholds(small_shape: Rwkv4Shape) -> None:
+    names = site_names(small_shape.layers)
     with pytest.raises(
         InputError,
         match=r"unknown site 'blocks\.1\.att\.kee'; did you mean 'blocks\.1\.att\.key'\?",
     ):
-        check_thresholds({"blocks.1.att.kee": 0.1}, small_shape)
+        check_thresholds({"blocks.1.att.kee": 0.1}, names)
     with pytest.raises(InputError, match=r"unknown site 'q'; sites are blocks\.0\.att\.key … "):
-        check_thresholds({"q": 0.1}, small_shape)
+        check_thresholds({"q": 0.1}, names)
     for value in (-1.0, math.nan, math.inf):
         with pytest.raises(InputError, match=r"blocks\.0\.att\.key is .*expected a number from 0"):
-            check_thresholds({"blocks.0.att.key": value}, small_shape)
+            check_thresholds({"blocks.0.att.key": value}, names)
 
 
 @given(st.integers(2, 60), st.integers(1, 20), st.integers(1, 4))
@@ -135,29 +137,36 @@ def test_broken_weights_are_found_at_their_site(small_weights: dict[str, Tensor]
         evaluate(Rwkv4(Rwkv4Shape(2, 8, 20, 256), weights), b"text", {"blocks.1.att.key": 0.5})
 
 
-def test_weights_of_the_average_are_thirteenths() -> None:
+def test_weights_of_the_average_are_thirteenths(
+    make_weights: Callable[..., dict[str, Tensor]],
+) -> None:
     shape = Rwkv4Shape(layers=1, width=4, ffn=16, vocab=256)
+    model = sited(Rwkv4(shape, make_weights(shape)))
     counts = {name: ZeroCount(0, 10) for name in site_names(1)}
-    assert weighted_sparsity(counts, shape) == 0
+    assert weighted_sparsity(counts, model) == 0
     for site, share in {"att.out": 1, "ffn.rec": 1, "ffn.key": 4, "ffn.val": 4}.items():
         one = {**counts, f"blocks.0.{site}": ZeroCount(5, 10)}
-        assert weighted_sparsity(one, shape) == pytest.approx(share / 26)
+        assert weighted_sparsity(one, model) == pytest.approx(share / 26)
 
 
-def test_the_published_average_from_the_published_zeros() -> None:
+def test_the_published_average_from_the_published_zeros(
+    make_weights: Callable[..., dict[str, Tensor]],
+) -> None:
     """Zeros per site of the 3B model, and 62.97 %, are from the paper's tables."""
     zeros = (0.616, 0.495, 0.487, 0.737, 0.559, 0.386, 0.937)
     counts = {
         n: ZeroCount(round(z * 1000), 1000) for n, z in zip(site_names(1), zeros, strict=True)
     }
-    assert weighted_sparsity(counts, Rwkv4Shape(1, 2560, 10240, 1)) == pytest.approx(
-        0.6297, abs=5e-5
-    )
-    assert mean_by_site(counts, 1) == dict(zip(SITES, zeros, strict=True))
+    shape = Rwkv4Shape(1, 256 // 16, 1024 // 16, 2)  # only the ratio of F to D matters
+    model = sited(Rwkv4(shape, make_weights(shape)))
+    assert weighted_sparsity(counts, model) == pytest.approx(0.6297, abs=5e-5)
+    assert mean_by_kind(counts, model.sites) == dict(zip(SITES, zeros, strict=True))
 
 
 def test_zeros_are_counted_after_the_threshold() -> None:
-    counter = ZeroCounter(threshold_tap({"blocks.0.att.key": 1.0}))
+    counter = ZeroCounter(
+        threshold_tap({"blocks.0.att.key": 1.0}), ["blocks.0.att.key", "blocks.0.att.rec"]
+    )
     x = torch.tensor([0.0, 0.5, 2.0])
     assert counter.tap("blocks.0.att.key", x).tolist() == [0, 0, 2]
     counter.tap("blocks.0.att.key", x)
@@ -178,7 +187,7 @@ def test_the_shipped_model_compresses_held_out_text() -> None:
     )
     assert seen == [(1, 2, "evaluating"), (2, 2, "evaluating")]
     assert found.bits < 1.5
-    by_site = mean_by_site(found.zeros, 6)
+    by_site = mean_by_kind(found.zeros, sited(model).sites)
     assert by_site.pop("ffn.val") == pytest.approx(0.84, abs=0.02)
     assert max(by_site.values()) < 0.001
     assert found.sparsity == pytest.approx(0.257, abs=0.005)

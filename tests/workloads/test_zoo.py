@@ -71,6 +71,6 @@ def test_unknown_names() -> None:
     with pytest.raises(InputError, match=r"^zoo: no model 'rwkv4-byte'; did you mean"):
         zoo.weights_path("rwkv4-byte")
     with pytest.raises(
-        InputError, match=r"^zoo: no recipe 'x'; there are: rwkv4-byte-6x256-1.0005$"
+        InputError, match=r"^zoo: no recipe 'x'; there are: rwkv4-byte-6x256-1.0005, opt-byte"
     ):
         zoo.recipe("x")

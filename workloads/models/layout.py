@@ -71,19 +71,37 @@ def infer_shape(weights: Mapping[str, Tensor], where: str = "weights") -> Rwkv4S
     later = next((name for name in weights if _LATER_VERSIONS.search(name)), None)
     if later is not None:
         raise InputError(f"{where}: {later!r} belongs to RWKV-5 or later; only RWKV-4 can be read")
-    vocab, width = _matrix(weights, "emb.weight", where)
-    ffn, _ = _matrix(weights, "blocks.0.ffn.key.weight", where)
+    if any(name.startswith(("model.decoder.", "decoder.")) for name in weights):
+        raise InputError(f"{where}: an OPT checkpoint; expected RWKV-4, as only that is compiled")
+    vocab, width = matrix(weights, "emb.weight", where)
+    ffn, _ = matrix(weights, "blocks.0.ffn.key.weight", where)
+    return Rwkv4Shape(numbered_blocks(weights, where), width=width, ffn=ffn, vocab=vocab)
+
+
+def numbered_blocks(weights: Mapping[str, Tensor], where: str) -> int:
+    """How many blocks there are.
+
+    Raises:
+        InputError: their numbers have a gap.
+    """
     numbers = [int(m[1]) for name in weights if (m := re.match(r"blocks\.(\d+)\.", name))]
     found = sorted(set(numbers))
     if found != list(range(len(found))):
         gap = next(n for n in range(len(found) + 1) if n not in found)
         raise InputError(f"{where}: there is a block {found[-1]} but no block {gap}")
-    return Rwkv4Shape(layers=len(found), width=width, ffn=ffn, vocab=vocab)
+    return len(found)
 
 
-def _matrix(weights: Mapping[str, Tensor], name: str, where: str) -> tuple[int, int]:
+def matrix(
+    weights: Mapping[str, Tensor], name: str, where: str, family: str = "RWKV-4"
+) -> tuple[int, int]:
+    """Rows and columns of a matrix that every model of the family has.
+
+    Raises:
+        InputError: it is missing or not a matrix.
+    """
     if name not in weights:
-        raise InputError(f"{where}: no tensor {name!r}, so this is not an RWKV-4 checkpoint")
+        raise InputError(f"{where}: no tensor {name!r}, so this is not an {family} checkpoint")
     if weights[name].ndim != 2:
         size = tuple(weights[name].shape)
         raise InputError(f"{where}: {name!r} has shape {size}, expected a matrix")
@@ -97,7 +115,17 @@ def check_weights(weights: Mapping[str, Tensor], shape: Rwkv4Shape, where: str =
     Raises:
         InputError: a tensor is missing, unknown, of another shape, not real or not finite.
     """
-    table = expected_shapes(shape)
+    check_table(weights, expected_shapes(shape), where)
+
+
+def check_table(
+    weights: Mapping[str, Tensor], table: Mapping[str, tuple[int, ...]], where: str
+) -> None:
+    """Refuse weights that are not those of a table of names and shapes.
+
+    Raises:
+        InputError: a tensor is missing, unknown, of another shape, not real or not finite.
+    """
     missing = sorted(table.keys() - weights.keys())
     extra = sorted(weights.keys() - table.keys())
     if missing:

@@ -95,7 +95,7 @@ class Opt:
 
     def __init__(self, shape: OptShape, weights: Mapping[str, Tensor]) -> None:
         self.shape = shape
-        self.weights = {name: tensor.float() for name, tensor in weights.items()}
+        self.weights: Mapping[str, Tensor] = {n: tensor.float() for n, tensor in weights.items()}
 
     def zero_state(self, batch: int = 1) -> OptState:
         """The state before the first token."""

@@ -55,15 +55,37 @@ def load_weights(path: str | Path, *, undo_rescale: bool | None = None) -> dict[
             the wrong shape or not finite.
     """
     path = Path(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such file or folder")
-    raw = _read_folder(path) if path.is_dir() else _read_file(path)
+    raw = read_tensors(path)
     weights = {blinkdl_name(name): _flat(tensor) for name, tensor in raw.items()}
     check_weights(weights, infer_shape(weights, str(path)), str(path))
     if not path.is_dir():
         return weights
     _check_config(path, weights)
     return _rescaled(path, weights, undo_rescale)
+
+
+def read_tensors(path: str | Path, model_type: str = "rwkv") -> dict[str, Tensor]:
+    """Read the tensors of a file or folder under the names they have there; no code is run.
+
+    Raises:
+        InputError: no such file, an unknown kind, a damaged file, or a folder whose
+            ``config.json`` is not for `model_type`.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError(f"{path}: no such file or folder")
+    return _read_folder(path, model_type) if path.is_dir() else _read_file(path)
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Read the ``config.json`` of a folder.
+
+    Raises:
+        InputError: there is none, or it is not a JSON object.
+    """
+    if not (path / "config.json").exists():
+        raise InputError(f"{path}: a folder without config.json is not a Hugging Face checkpoint")
+    return _json(path / "config.json")
 
 
 def content_hash(weights: Mapping[str, Tensor]) -> str:
@@ -128,10 +150,10 @@ def _torch_load(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=zipped)
 
 
-def _read_folder(path: Path) -> dict[str, Tensor]:
-    model_type = _config(path).get("model_type")
-    if model_type != "rwkv":
-        raise InputError(f"{path / 'config.json'}: model_type is {model_type!r}, expected 'rwkv'")
+def _read_folder(path: Path, model_type: str) -> dict[str, Tensor]:
+    said = read_config(path).get("model_type")
+    if said != model_type:
+        raise InputError(f"{path / 'config.json'}: model_type is {said!r}, expected {model_type!r}")
     for name in _HF_FILES:
         if (path / name).exists():
             return _read_file(path / name)
@@ -142,7 +164,7 @@ def _read_folder(path: Path) -> dict[str, Tensor]:
 
 def _check_config(path: Path, weights: Mapping[str, Tensor]) -> None:
     """Refuse a config.json that says something else than the tensors, or another LayerNorm."""
-    shape, config = infer_shape(weights, str(path)), _config(path)
+    shape, config = infer_shape(weights, str(path)), read_config(path)
     said = {
         "num_hidden_layers": shape.layers,
         "hidden_size": shape.width,
@@ -170,12 +192,6 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
     return weights
 
 
-def _config(path: Path) -> dict[str, Any]:
-    if not (path / "config.json").exists():
-        raise InputError(f"{path}: a folder without config.json is not a Hugging Face checkpoint")
-    return _json(path / "config.json")
-
-
 def _json(path: Path) -> dict[str, Any]:
     try:
         loaded = json.loads(path.read_text(encoding="utf-8"))
@@ -187,7 +203,7 @@ def _json(path: Path) -> dict[str, Any]:
 
 
 def _rescaled(path: Path, weights: dict[str, Tensor], undo: bool | None) -> dict[str, Tensor]:
-    every = _config(path).get("rescale_every", 6)
+    every = read_config(path).get("rescale_every", 6)
     if not isinstance(every, int) or every <= 0 or undo is False:
         return weights
     factors = {name: 2.0 ** (_block(name) // every) for name in weights if _is_rescaled(name)}

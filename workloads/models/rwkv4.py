@@ -10,7 +10,7 @@ Everything is computed in fp32. `Rwkv4.step` and `Rwkv4.sequence` run the same c
 sequence of one token, so a tap sees the same numbers either way, up to rounding in the matmuls.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -18,7 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import layer_norm, linear
 
-from seneca_sim.errors import InputError
+from workloads.models.sites import Tap as Tap
+from workloads.models.sites import check_tokens, no_tap
 
 SITES = ("att.key", "att.rec", "att.val", "att.out", "ffn.rec", "ffn.key", "ffn.val")
 """The seven sites of a block, in the order in which thresholds are searched."""
@@ -26,9 +27,6 @@ SITES = ("att.key", "att.rec", "att.val", "att.out", "ffn.rec", "ffn.key", "ffn.
 LN_EPS = 1e-5
 EMPTY_EXPONENT = -1e30
 """Running maximum of a state that has seen nothing: exp() of it is exactly zero."""
-
-Tap = Callable[[str, Tensor], Tensor]
-"""``tap(name, x) -> x``: sees the tensor before the threshold; what it returns goes on."""
 
 
 @dataclass(frozen=True)
@@ -140,7 +138,7 @@ class Rwkv4:
         Raises:
             InputError: no token, or one outside the vocabulary.
         """
-        tap = tap or _pass
+        tap = tap or no_tap
         state = state or self.zero_state(tokens.shape[0])
         x = self.embed(tokens, tap)
         after: list[LayerState] = []
@@ -151,42 +149,35 @@ class Rwkv4:
 
     def embed(self, tokens: Tensor, tap: Tap) -> Tensor:
         """Tokens (B, T) to the input of block 0, (B, T, D)."""
-        if tokens.numel() == 0:
-            raise InputError("model: no token given; at least one is needed")
-        low, high = int(tokens.min()), int(tokens.max())
-        if low < 0 or high >= self.shape.vocab:
-            bad = low if low < 0 else high
-            raise InputError(
-                f"model: token {bad} is not in the vocabulary 0 .. {self.shape.vocab - 1}"
-            )
+        check_tokens(tokens, self.shape.vocab)
         x = tap("emb", self.weights["emb.weight"][tokens])
-        return self._norm("blocks.0.ln0", x)
+        return self.norm("blocks.0.ln0", x)
 
     def block(self, n: int, x: Tensor, state: LayerState, tap: Tap) -> tuple[Tensor, LayerState]:
         """Run block `n` on its input (B, T, D) from `state`."""
         p = f"blocks.{n}"
-        a = self._norm(f"{p}.ln1", x)
+        a = self.norm(f"{p}.ln1", x)
         mixed, (aa, bb, pp) = self._time_mix(f"{p}.att", a, state, tap)
         x = x + mixed
-        c = self._norm(f"{p}.ln2", x)
+        c = self.norm(f"{p}.ln2", x)
         x = x + self._channel_mix(f"{p}.ffn", c, state.ffn_x, tap)
         return x, LayerState(a[:, -1], aa, bb, pp, c[:, -1])
 
     def head(self, x: Tensor, tap: Tap) -> Tensor:
         """Output of the last block (B, T, D) to logits (B, T, V)."""
-        h = tap("head", self._norm("ln_out", x))
+        h = tap("head", self.norm("ln_out", x))
         return tap("logits", linear(h, self.weights["head.weight"]))
 
     def _time_mix(
         self, p: str, x: Tensor, state: LayerState, tap: Tap
     ) -> tuple[Tensor, tuple[Tensor, Tensor, Tensor]]:
         w = self.weights
-        before = _shift(x, state.att_x)
-        k = linear(tap(f"{p}.key", _mix(x, before, w[f"{p}.time_mix_k"])), w[f"{p}.key.weight"])
+        before = shift(x, state.att_x)
+        k = linear(tap(f"{p}.key", mix(x, before, w[f"{p}.time_mix_k"])), w[f"{p}.key.weight"])
         r = linear(
-            tap(f"{p}.rec", _mix(x, before, w[f"{p}.time_mix_r"])), w[f"{p}.receptance.weight"]
+            tap(f"{p}.rec", mix(x, before, w[f"{p}.time_mix_r"])), w[f"{p}.receptance.weight"]
         )
-        v = linear(tap(f"{p}.val", _mix(x, before, w[f"{p}.time_mix_v"])), w[f"{p}.value.weight"])
+        v = linear(tap(f"{p}.val", mix(x, before, w[f"{p}.time_mix_v"])), w[f"{p}.value.weight"])
         decay = -torch.exp(w[f"{p}.time_decay"])
         wkv, after = wkv_loop(k, v, decay, w[f"{p}.time_first"], (state.aa, state.bb, state.pp))
         out = tap(f"{p}.out", torch.sigmoid(r) * wkv)
@@ -194,16 +185,17 @@ class Rwkv4:
 
     def _channel_mix(self, p: str, x: Tensor, last: Tensor, tap: Tap) -> Tensor:
         w = self.weights
-        before = _shift(x, last)
+        before = shift(x, last)
         r = linear(
-            tap(f"{p}.rec", _mix(x, before, w[f"{p}.time_mix_r"])), w[f"{p}.receptance.weight"]
+            tap(f"{p}.rec", mix(x, before, w[f"{p}.time_mix_r"])), w[f"{p}.receptance.weight"]
         )
-        k = linear(tap(f"{p}.key", _mix(x, before, w[f"{p}.time_mix_k"])), w[f"{p}.key.weight"])
+        k = linear(tap(f"{p}.key", mix(x, before, w[f"{p}.time_mix_k"])), w[f"{p}.key.weight"])
         k.relu_()  # in place, and k * k not k ** 2: both save a pass over the widest tensor
         hidden = tap(f"{p}.val", k * k)
         return torch.sigmoid(r) * linear(hidden, w[f"{p}.value.weight"])
 
-    def _norm(self, name: str, x: Tensor) -> Tensor:
+    def norm(self, name: str, x: Tensor) -> Tensor:
+        """LayerNorm over the channels with the weight and bias called `name`."""
         w = self.weights
         return layer_norm(x, (x.shape[-1],), w[f"{name}.weight"], w[f"{name}.bias"], LN_EPS)
 
@@ -254,14 +246,11 @@ def _running_sums(keep: Tensor, add: Tensor, start: Tensor) -> Tensor:
     return sums
 
 
-def _pass(_name: str, x: Tensor) -> Tensor:
-    return x
-
-
-def _shift(x: Tensor, last: Tensor) -> Tensor:
+def shift(x: Tensor, last: Tensor) -> Tensor:
     """Each token's predecessor: `x` (B, T, D) moved by one, `last` (B, D) in front."""
     return torch.cat((last[:, None], x[:, :-1]), 1)
 
 
-def _mix(x: Tensor, before: Tensor, mu: Tensor) -> Tensor:
+def mix(x: Tensor, before: Tensor, mu: Tensor) -> Tensor:
+    """The token shift: `mu` (D,) of each token, the rest of the one before it."""
     return mu * x + (1 - mu) * before

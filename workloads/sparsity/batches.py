@@ -1,26 +1,29 @@
-"""Text as batches of windows, and blocks run over them piece by piece.
+"""Text as batches of windows, and work on batches side by side.
 
 A window is a sequence that starts from the zero state and predicts its next token at each
-place. Tiles keep the working set small: the recurrent state carries from tile to tile, so a
-tile changes nothing but the time it takes.
+place.
 """
 
 import hashlib
-from collections.abc import Iterator
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import TypeVar
 
 import torch
 from torch import Tensor
 
 from seneca_sim.errors import InputError
-from workloads.models.rwkv4 import LayerState, Rwkv4, Rwkv4State, Tap
 
 WINDOW = 1024
 BATCH = 16
-TILE = 256
-"""Tokens of each window that run at once; 16 x 256 was the fastest on two cores."""
 
 BYTE_VOCABULARY = 256
+
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 @dataclass(frozen=True)
@@ -72,26 +75,32 @@ def batches(tokens: Tensor, window: int = WINDOW, batch: int = BATCH) -> list[Ba
     return out
 
 
-def tiles(x: Tensor) -> list[slice]:
-    """The pieces of the time axis of `x` (B, T, …) that run at once."""
-    return [slice(start, start + TILE) for start in range(0, x.shape[1], TILE)]
+def whole_windows(tokens: Tensor, window: int) -> Tensor:
+    """Drop the left-over: as a batch of its own it would weigh as much as a whole one."""
+    if window < 1:
+        raise InputError(f"window {window} must be at least 1")
+    whole = (len(tokens) - 1) // window * window
+    return tokens[: whole + 1] if whole else tokens
 
 
-def sequence_tiles(model: Rwkv4, batch: Batch, tap: Tap | None) -> Iterator[tuple[Tensor, Tensor]]:
-    """Run the whole model over a batch: logits (B, t, V) and targets (B, t), tile by tile."""
-    state: Rwkv4State | None = None
-    for piece in tiles(batch.inputs):
-        logits, state = model.sequence(batch.inputs[:, piece], state, tap)
-        yield logits, batch.targets[:, piece]
+@contextmanager
+def side_by_side(workers: int | None = None) -> Iterator[Callable[..., list[B]]]:
+    """A map that works on several items at once, one torch thread each; results keep their order.
 
+    One thread an item, not several for one: torch's own threads wait for each other after every
+    operation, and one thread adds up in the same order, so to the same bits, on every machine.
 
-@torch.no_grad()
-def run_blocks(model: Rwkv4, first: int, last: int, x: Tensor, tap: Tap) -> Iterator[Tensor]:
-    """Run blocks `first` .. `last` - 1 over `x` (B, T, D) from the zero state, tile by tile."""
-    zero = model.zero_state(x.shape[0])
-    states: list[LayerState] = [zero.layer(n) for n in range(first, last)]
-    for piece in tiles(x):
-        tile = x[:, piece]
-        for i, n in enumerate(range(first, last)):
-            tile, states[i] = model.block(n, tile, states[i], tap)
-        yield tile
+    Args:
+        workers: items at once; None for one on each core.
+    """
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with ThreadPoolExecutor(workers or os.cpu_count() or 1) as pool:
+
+            def work(function: Callable[[A], B], items: Sequence[A]) -> list[B]:
+                return list(pool.map(function, items))
+
+            yield work
+    finally:
+        torch.set_num_threads(before)

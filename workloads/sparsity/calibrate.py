@@ -42,12 +42,36 @@ def calibrated_thresholds(
     Raises:
         InputError: no batch, or NaN or infinity among the activations.
     """
-    means: list[Tensor] = []
-    for x in batches:
-        if not bool(torch.isfinite(x).all()):
-            raise InputError(f"{where}: NaN or infinity among the activations; check the weights")
-        means.append(token_quantiles(x, densities).flatten(0, -2).double().mean(0))
+    return mean_over_batches([batch_quantiles(x, densities, where) for x in batches], where)
+
+
+def batch_quantiles(x: Tensor, densities: Sequence[float], where: str) -> Tensor:
+    """The mean over the tokens of one batch, fp64, (len(densities),).
+
+    Raises:
+        InputError: NaN or infinity among the activations.
+    """
+    check_finite(x, where)
+    return token_quantiles(x, densities).flatten(0, -2).double().mean(0)
+
+
+def mean_over_batches(means: Sequence[Tensor], where: str) -> list[float]:
+    """The mean of what the batches gave.
+
+    Raises:
+        InputError: there is no batch.
+    """
     if not means:
         raise InputError(f"{where}: no activations to calibrate on")
     # The fp32 value is the threshold, so that every later comparison sees the same number.
-    return [float(t) for t in torch.stack(means).mean(0).float()]
+    return [float(t) for t in torch.stack(list(means)).mean(0).float()]
+
+
+def check_finite(x: Tensor, where: str) -> None:
+    """Refuse what no threshold can be found for.
+
+    Raises:
+        InputError: NaN or infinity among the activations.
+    """
+    if not bool(torch.isfinite(x).all()):
+        raise InputError(f"{where}: NaN or infinity among the activations; check the weights")

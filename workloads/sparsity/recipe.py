@@ -15,6 +15,7 @@ from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 
 from seneca_sim.errors import InputError
+from seneca_sim.files import write_text
 
 SCHEMA = "seneca-recipe/1"
 
@@ -48,7 +49,8 @@ class Recipe:
         model: content hash of the weights.
         command: the command or call that made it.
         method: how candidates were judged, e.g. "sequential".
-        loss_inc: most that the calibration loss may grow by at one site, as a factor.
+        loss_inc: most that the calibration loss may grow by at one site, as a factor; 0 for
+            methods that have no such budget.
         candidates: densities K that were tried, in order.
         calibration_hash: SHA-256 of the calibration bytes (of tokens: as little-endian int32).
         calibration_length: how many of them there are.
@@ -58,6 +60,9 @@ class Recipe:
         natural_sparsity: weighted share of zeros without thresholds, on the calibration text.
         sparsity: the same with all thresholds.
         sites: the choice at each site by full name, in the order of the search.
+        warm_start: whether a site started at the density chosen most often before it.
+        evaluations: how many times the calibration loss was measured on the way.
+        target_sparsity: the weighted sparsity that was asked for, of methods that work so; else 0.
     """
 
     model: str
@@ -73,6 +78,9 @@ class Recipe:
     natural_sparsity: float
     sparsity: float
     sites: dict[str, SiteChoice] = field(default_factory=dict)
+    warm_start: bool = False
+    evaluations: int = 0
+    target_sparsity: float = 0.0
 
     @property
     def thresholds(self) -> dict[str, float]:
@@ -93,8 +101,8 @@ class Recipe:
 
 
 def write_recipe(recipe: Recipe, path: str | Path) -> None:
-    """Write a recipe file."""
-    Path(path).write_text(recipe_text(recipe), encoding="utf-8")
+    """Write a recipe file, aside and then renamed."""
+    write_text(path, recipe_text(recipe))
 
 
 def recipe_text(recipe: Recipe) -> str:
@@ -102,6 +110,9 @@ def recipe_text(recipe: Recipe) -> str:
     plain: dict[str, Any] = {"schema": SCHEMA}
     for f in fields(recipe):
         plain[f.name] = getattr(recipe, f.name)
+    for name, default in _OPTIONAL.items():
+        if plain[name] == default:
+            del plain[name]
     plain["candidates"] = list(recipe.candidates)
     plain["sites"] = {name: _plain_choice(choice) for name, choice in recipe.sites.items()}
     out = io.StringIO()
@@ -139,7 +150,7 @@ def parse_recipe(text: str, where: str = "recipe") -> Recipe:
     sites = plain.pop("sites", None)
     if not isinstance(sites, dict) or not sites:
         raise InputError(f"{where}: 'sites' must map site names to their choices")
-    values = _typed(plain, _KINDS, where)
+    values = _typed({**_OPTIONAL, **plain}, _KINDS, where)
     values["candidates"] = tuple(values["candidates"])
     return Recipe(**values, sites={str(n): _choice(c, f"{where}: {n}") for n, c in sites.items()})
 
@@ -170,7 +181,12 @@ _KINDS: dict[str, type] = {
     "final_loss": float,
     "natural_sparsity": float,
     "sparsity": float,
+    "warm_start": bool,
+    "evaluations": int,
+    "target_sparsity": float,
 }
+_OPTIONAL: dict[str, Any] = {"warm_start": False, "evaluations": 0, "target_sparsity": 0.0}
+"""Keys that may be left out, with what that means."""
 _CHOICE_KINDS: dict[str, type] = {"threshold": float, "density": float, "forced": bool}
 
 

@@ -1,34 +1,43 @@
 """The sequential search for thresholds (arXiv 2501.16337), one site after another.
 
-Each site walks down its candidate densities while the calibration loss grows by less than
-`loss_inc`; the loss it settles on is the base of the next site, so the budget compounds. Block
-inputs are kept, so a candidate runs only the blocks from its own on.
+Each site walks its candidate densities while the calibration loss grows by less than `loss_inc`;
+the loss it settles on is the base of the next site, so the budget compounds. From block 1 on a
+site starts at the density chosen most often so far for its kind. Nothing is random: the same
+model, text and settings give the same thresholds. What enters the present stage is kept, so a
+candidate runs only what lies behind it; a journal lets a search be taken up again.
 """
 
 import itertools
 import math
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from seneca_sim.errors import InputError
-from workloads.models.readers import content_hash
-from workloads.models.rwkv4 import SITES, Rwkv4
+from workloads.models.sited import AnyModel, sited
+from workloads.models.sites import Site, SitedModel, Tap
 from workloads.sparsity.batches import (
     BATCH,
     WINDOW,
+    Batch,
     as_tokens,
     batches,
-    run_blocks,
+    side_by_side,
     text_hash,
-    tiles,
+    whole_windows,
 )
-from workloads.sparsity.calibrate import calibrated_thresholds
-from workloads.sparsity.evaluate import Evaluation, Progress, evaluate, summed_nats
+from workloads.sparsity.cache import CACHE_BYTES, StageCache
+from workloads.sparsity.calibrate import mean_over_batches
+from workloads.sparsity.evaluate import Progress, evaluate, summed_nats, window_of
+from workloads.sparsity.journal import Journal
 from workloads.sparsity.recipe import Recipe, SiteChoice
-from workloads.sparsity.thresholds import threshold_tap
+from workloads.sparsity.remaining import Remaining
+from workloads.sparsity.rules import RULES, Rule
 
 CANDIDATES = {
     "linear": (0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1),
@@ -36,14 +45,27 @@ CANDIDATES = {
 }
 
 
+@dataclass(frozen=True)
+class Trial:
+    """One candidate at one site, and the calibration loss with it."""
+
+    choice: SiteChoice
+    loss: float
+
+
 def sparsify(
-    model: Rwkv4,
+    model: AnyModel,
     text: bytes | Tensor,
     loss_inc: float = 1.0005,
     *,
+    method: str = "sequential",
     candidates: str | Sequence[float] = "linear",
+    warm_start: bool = True,
     window: int = WINDOW,
     batch: int = BATCH,
+    cache_bytes: int = CACHE_BYTES,
+    workers: int | None = None,
+    journal: str | Path | None = None,
     command: str | None = None,
     progress: Progress | None = None,
 ) -> Recipe:
@@ -54,129 +76,224 @@ def sparsify(
         text: calibration text, bytes or tokens (N,); what is left over after the last whole
             window is not used.
         loss_inc: most that the loss may grow by at one site, as a factor, 1 or more.
+        method: "sequential", or "topk": candidates are tried as Top-K of each token, and the
+            mean smallest survivor is the threshold.
         candidates: "linear", "exp", or densities from dense to sparse.
+        warm_start: from block 1 on, start at the density chosen most often so far.
         window: tokens per sequence.
         batch: sequences side by side; a threshold is a mean over batches of means over tokens.
+        cache_bytes: most that is kept of what enters the present stage; 0 for a naive search.
+        workers: batches at once; None for one on each core.
+        journal: a file for what has been measured; a search that was cut short is taken up from
+            it, and it is deleted only by `Journal.remove`, when the result is safe.
         command: what to write down as the origin; the call, where it is None.
         progress: called after each site.
 
     Raises:
-        InputError: text too short, a useless `loss_inc` or candidates, broken activations.
+        InputError: text too short, a useless `loss_inc`, method or candidates, broken
+            activations, or a journal of another search.
     """
-    densities = _densities(candidates)
+    rule, densities = _rule(method), _densities(candidates)
     if not (math.isfinite(loss_inc) and loss_inc >= 1):
         raise InputError(f"loss_inc is {loss_inc}; expected a factor from 1 up, such as 1.0005")
-    tokens = _whole_windows(as_tokens(text, model.shape.vocab), window)
-    natural = evaluate(model, tokens, window=window, batch=batch)
-    search = Search(model, tokens, densities, loss_inc, natural.nats, window, batch)
-    sites = search.run(progress)
-    thresholds = {name: choice.threshold for name, choice in sites.items()}
-    final = evaluate(model, tokens, thresholds, window=window, batch=batch)
-    call = f"sparsify(model, text, {loss_inc}, candidates={candidates!r}, window={window})"
-    return _recipe(search, sites, text, command or call, natural, final)
-
-
-@dataclass(frozen=True)
-class _Trial:
-    density: float
-    threshold: float
-    loss: float
+    it = sited(model)
+    window = window_of(it, window)
+    tokens = whole_windows(as_tokens(text, it.vocab), window)
+    call = f"sparsify(model, text, {loss_inc}, candidates={candidates!r}, window={window}"
+    call += f", method={method!r})" if method != "sequential" else ")"
+    identity: dict[str, Any] = {
+        "model": it.fingerprint(), "method": method, "loss_inc": loss_inc,
+        "candidates": list(densities), "warm_start": warm_start, "calibration": text_hash(text),
+        "window": window, "batch": batch,
+    }  # fmt: skip
+    notes = Journal(journal, identity)
+    try:
+        with side_by_side(workers) as work_on:
+            natural = evaluate(it, tokens, window=window, batch=batch, work_on=work_on)
+            search = Search(
+                it, batches(tokens, window, batch), densities, loss_inc, natural.nats,
+                rule=rule, warm_start=warm_start, cache_bytes=cache_bytes, work_on=work_on,
+                journal=notes,
+            )  # fmt: skip
+            sites = search.run(progress)
+            thresholds = {name: choice.threshold for name, choice in sites.items()}
+            final = evaluate(it, tokens, thresholds, window=window, batch=batch, work_on=work_on)
+    finally:
+        notes.close()
+    return Recipe(
+        model=identity["model"],
+        command=command or call,
+        method=method,
+        loss_inc=loss_inc,
+        candidates=densities,
+        calibration_hash=identity["calibration"],
+        calibration_length=len(text),
+        window=window,
+        base_loss=natural.nats,
+        final_loss=final.nats,
+        natural_sparsity=natural.sparsity,
+        sparsity=final.sparsity,
+        sites=sites,
+        warm_start=warm_start,
+        evaluations=search.evaluations,
+    )
 
 
 class Search:
-    """The state of a search: thresholds so far, the loss to beat, the present block's inputs."""
+    """The state of a search: choices so far, the loss to beat, what enters the present stage."""
 
     def __init__(
         self,
-        model: Rwkv4,
-        tokens: Tensor,
+        model: SitedModel,
+        work: Sequence[Batch],
         densities: Sequence[float],
         loss_inc: float,
         base_loss: float,
-        window: int = WINDOW,
-        batch: int = BATCH,
+        *,
+        rule: Rule,
+        warm_start: bool,
+        cache_bytes: int,
+        work_on: Callable[..., list[Any]],
+        journal: Journal,
     ) -> None:
         self.model = model
+        self.work = work
         self.densities = tuple(densities)
         self.loss_inc = loss_inc
         self.base_loss = base_loss
-        self.window = window
-        work = batches(tokens, window, batch)
-        with torch.no_grad():
-            self.inputs = [model.embed(b.inputs, _pass) for b in work]
-        self.targets = [b.targets for b in work]
-        self.thresholds: dict[str, float] = {}
+        self.rule = rule
+        self.warm_start = warm_start
+        self.cache = StageCache(model, work, cache_bytes, work_on)
+        self.chosen: dict[str, SiteChoice] = {}
+        self.evaluations = 0
+        self._work_on = work_on
+        self._journal = journal
+        self._counts: dict[str, Counter[int]] = {}
 
     def run(self, progress: Progress | None = None) -> dict[str, SiteChoice]:
-        """Settle every site, layer by layer."""
-        layers = self.model.shape.layers
-        chosen: dict[str, SiteChoice] = {}
-        for n in range(layers):
-            for site in SITES:
-                name = f"blocks.{n}.{site}"
-                chosen[name] = self.settle(n, name)
-                if progress is not None:
-                    message = f"{name} keeps {chosen[name].density}, loss {self.base_loss:.5f}"
-                    progress(len(chosen), layers * len(SITES), message)
-            tap = threshold_tap(self.thresholds)
-            self.inputs = [
-                torch.cat(list(run_blocks(self.model, n, n + 1, x, tap)), 1) for x in self.inputs
-            ]
-        return chosen
+        """Settle every site, in the order of the forward."""
+        sites = self.model.sites
+        left = Remaining([self.model.stages - site.stage + 1 for site in sites])
+        self.cache.move_to(0, self.tap())
+        for done, site in enumerate(sites, 1):
+            if site.stage != self.cache.stage:
+                self.cache.move_to(site.stage, self.tap())
+            choice = self.settle(site)
+            if progress is not None:
+                message = f"{site.name} keeps {choice.density}{left.after(done)}"
+                progress(done, len(sites), message)
+        return self.chosen
 
-    def settle(self, n: int, name: str) -> SiteChoice:
-        """Walk down the candidates of one site of block `n` and fix its threshold."""
-        tried = list(self._walk(n, name))
-        best = [trial for trial in tried if self._passes(trial)][-1:]
-        if best:
-            self.base_loss = best[0].loss
-        # Where none passes, the first is taken all the same, and the loss to beat stays.
-        taken = (best or tried)[0]
-        choice = SiteChoice(taken.threshold, taken.density, forced=not best)
-        self.thresholds[name] = choice.threshold
+    def tap(self) -> Tap:
+        """What is settled so far."""
+        return self.rule.tap(self.chosen)
+
+    def settle(self, site: Site) -> SiteChoice:
+        """Walk the candidates of one site and fix its choice."""
+        trials = _Trials(self, site)
+        taken = self._walk(trials, self._start(site))
+        forced = not self._passes(taken)
+        if not forced:  # a forced step leaves the loss to beat as it is
+            self.base_loss = taken.loss
+        choice = SiteChoice(taken.choice.threshold, taken.choice.density, forced)
+        self.chosen[site.name] = choice
+        index = self.densities.index(choice.density)
+        self._counts.setdefault(site.kind, Counter())[index] += 1
         return choice
 
-    def _walk(self, n: int, name: str) -> Iterator[_Trial]:
-        """Try the candidates in order, up to the first that costs too much."""
-        found = calibrated_thresholds(self._activations(n, name), self.densities, name)
-        losses: dict[float, float] = {}
-        for density, threshold in zip(self.densities, found, strict=True):
-            if threshold not in losses:  # many K share T = 0 where most values are zero anyway
-                losses[threshold] = self._loss(n, name, threshold)
-            trial = _Trial(density, threshold, losses[threshold])
-            yield trial
-            if not self._passes(trial):
-                return
+    def _start(self, site: Site) -> int:
+        """The first candidate, or the one chosen most often so far; ties: the one met first."""
+        counts = self._counts.get(site.kind)
+        # Counter keeps the order of first meeting and most_common is stable.
+        return counts.most_common(1)[0][0] if self.warm_start and counts else 0
 
-    def _passes(self, trial: _Trial) -> bool:
+    def _walk(self, trials: "_Trials", start: int) -> Trial:
+        """Sparser while it passes; if the start fails, denser until one passes or none is left."""
+        best = trials.at(start)
+        if self._passes(best):
+            for i in range(start + 1, len(self.densities)):
+                trial = trials.at(i)
+                if not self._passes(trial):
+                    break
+                best = trial
+            return best
+        for i in range(start - 1, -1, -1):
+            best = trials.at(i)
+            if self._passes(best):
+                break
+        return best
+
+    def _passes(self, trial: Trial) -> bool:
         return trial.loss / self.base_loss < self.loss_inc
 
-    def _activations(self, n: int, name: str) -> Iterator[Tensor]:
-        """What enters the site under the thresholds so far, (B, T, channels) per batch."""
-        apply = threshold_tap(self.thresholds)
+    def thresholds(self, site: Site) -> list[float]:
+        """The threshold of each density at a site under what is settled so far."""
+        found = self._journal.find(site.name)
+        if found is None:
+            means = self._work_on(lambda b: self._calibrated(b, site), range(len(self.work)))
+            found = mean_over_batches(means, site.name)
+            self._journal.add(site.name, found)
+        return [float(t) for t in found]
+
+    def loss(self, site: Site, choice: SiteChoice) -> float:
+        """Cross-entropy per token with one more choice."""
+        self.evaluations += 1
+        key = f"{site.name} {choice.density}"
+        found = self._journal.find(key)
+        if found is None:
+            tap = self.rule.tap({**self.chosen, site.name: choice})
+            total = sum(self._work_on(lambda b: self._nats(b, tap), range(len(self.work))))
+            found = total / sum(piece.targets.numel() for piece in self.work)
+            if not math.isfinite(found):
+                raise InputError(f"{site.name}: the loss is {found}; check the weights")
+            self._journal.add(key, found)
+        return float(found)
+
+    def _calibrated(self, batch: int, site: Site) -> Tensor:
         seen: list[Tensor] = []
+        apply = self.tap()
 
-        def tap(at: str, x: Tensor) -> Tensor:
-            if at == name:
+        def tap(name: str, x: Tensor) -> Tensor:
+            if name == site.name:
                 seen.append(x)
-            return apply(at, x)
+            return apply(name, x)
 
-        for x in self.inputs:
-            seen.clear()
-            for _ in run_blocks(self.model, n, n + 1, x, tap):
-                pass
-            yield torch.cat(seen, 1)
+        for _ in self.cache.outputs(batch, site.stage + 1, tap):
+            pass
+        return self.rule.calibrate(torch.cat(seen, -2), self.densities, site.name)
 
     @torch.no_grad()
-    def _loss(self, n: int, name: str, threshold: float) -> float:
-        """Cross-entropy per token with one more threshold, from block `n` on."""
-        tap = threshold_tap({**self.thresholds, name: threshold})
-        total = 0.0
-        for x, targets in zip(self.inputs, self.targets, strict=True):
-            out = run_blocks(self.model, n, self.model.shape.layers, x, tap)
-            for tile, piece in zip(out, tiles(x), strict=True):
-                total += summed_nats(self.model.head(tile, tap), targets[:, piece])
-        return total / sum(t.numel() for t in self.targets)
+    def _nats(self, batch: int, tap: Tap) -> float:
+        total, at, targets = 0.0, 0, self.work[batch].targets
+        for carry in self.cache.outputs(batch, self.model.stages, tap):
+            logits = self.model.logits(carry, tap)
+            total += summed_nats(logits, targets[:, at : at + logits.shape[1]])
+            at += logits.shape[1]
+        return total
+
+
+class _Trials:
+    """The candidates of one site; many densities share T = 0 where most values are zero anyway."""
+
+    def __init__(self, search: Search, site: Site) -> None:
+        self._search = search
+        self._site = site
+        self._thresholds = search.thresholds(site)
+        self._losses: dict[float, float] = {}
+
+    def at(self, index: int) -> Trial:
+        density, threshold = self._search.densities[index], self._thresholds[index]
+        choice = SiteChoice(threshold, density)
+        same = threshold if self._search.rule.threshold_decides else density
+        if same not in self._losses:
+            self._losses[same] = self._search.loss(self._site, choice)
+        return Trial(choice, self._losses[same])
+
+
+def _rule(method: str) -> Rule:
+    if method not in RULES:
+        raise InputError(f"method {method!r}; the search knows {' and '.join(RULES)}")
+    return RULES[method]
 
 
 def _densities(candidates: str | Sequence[float]) -> tuple[float, ...]:
@@ -189,40 +306,3 @@ def _densities(candidates: str | Sequence[float]) -> tuple[float, ...]:
     if not densities or not falling or not 0 < densities[-1] <= densities[0] < 1:
         raise InputError(f"candidates {densities}; expected densities between 1 and 0, falling")
     return densities
-
-
-def _whole_windows(tokens: Tensor, window: int) -> Tensor:
-    """Drop the left-over: as a batch of its own it would weigh as much as a whole one."""
-    if window < 1:
-        raise InputError(f"window {window} must be at least 1")
-    whole = (len(tokens) - 1) // window * window
-    return tokens[: whole + 1] if whole else tokens
-
-
-def _recipe(
-    search: Search,
-    sites: dict[str, SiteChoice],
-    text: bytes | Tensor,
-    command: str,
-    natural: Evaluation,
-    final: Evaluation,
-) -> Recipe:
-    return Recipe(
-        model=content_hash(search.model.weights),
-        command=command,
-        method="sequential",
-        loss_inc=search.loss_inc,
-        candidates=search.densities,
-        calibration_hash=text_hash(text),
-        calibration_length=len(text),
-        window=search.window,
-        base_loss=natural.nats,
-        final_loss=final.nats,
-        natural_sparsity=natural.sparsity,
-        sparsity=final.sparsity,
-        sites=sites,
-    )
-
-
-def _pass(_name: str, x: Tensor) -> Tensor:
-    return x

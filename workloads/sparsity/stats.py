@@ -1,11 +1,11 @@
 """How many values are zero at each site, and what share of the block MACs that saves."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 
-from workloads.models.rwkv4 import SITES, Rwkv4Shape, Tap, site_names
+from workloads.models.sites import Site, SitedModel, Tap
 
 
 @dataclass(frozen=True)
@@ -25,39 +25,51 @@ class ZeroCount:
 
 
 class ZeroCounter:
-    """Counts exact zeros at every site of the blocks after another tap has done its work."""
+    """Counts exact zeros at sites after another tap has done its work.
 
-    def __init__(self, inner: Tap) -> None:
+    Args:
+        inner: the other tap.
+        names: full names of the sites to count at.
+    """
+
+    def __init__(self, inner: Tap, names: Iterable[str]) -> None:
         self._inner = inner
+        self._names = frozenset(names)
         self.counts: dict[str, ZeroCount] = {}
 
     def tap(self, name: str, x: Tensor) -> Tensor:
         """Apply the inner tap, count, pass on."""
         y = self._inner(name, x)
-        if name.startswith("blocks."):
+        if name in self._names:
             seen = ZeroCount(y.numel() - int(y.count_nonzero()), y.numel())
             self.counts[name] = self.counts.get(name, ZeroCount(0, 0)) + seen
         return y
 
 
-def site_macs(shape: Rwkv4Shape, name: str) -> int:
-    """MACs per token of the matrix behind a site: D x D, or D x F for ffn.key and ffn.val."""
-    wide = name.endswith((".ffn.key", ".ffn.val"))
-    return shape.width * (shape.ffn if wide else shape.width)
+def added(counts: Iterable[Mapping[str, ZeroCount]]) -> dict[str, ZeroCount]:
+    """The counts of several batches together."""
+    out: dict[str, ZeroCount] = {}
+    for each in counts:
+        for name, count in each.items():
+            out[name] = out.get(name, ZeroCount(0, 0)) + count
+    return out
 
 
-def weighted_sparsity(counts: Mapping[str, ZeroCount], shape: Rwkv4Shape) -> float:
+def weighted_sparsity(counts: Mapping[str, ZeroCount], model: SitedModel) -> float:
     """Share of the block MACs that zeros skip, 0 .. 1.
 
-    With F = 4 D a site weighs 1/13 of its block, ffn.key and ffn.val 4/13 (arXiv 2501.16337).
+    For RWKV-4 with F = 4 D a site weighs 1/13 of its block, ffn.key and ffn.val 4/13 (arXiv
+    2501.16337). Matrices without a site count as dense. Gates count where they were counted.
     """
-    macs = {name: site_macs(shape, name) for name in site_names(shape.layers)}
-    return sum(macs[n] * counts[n].share for n in macs) / sum(macs.values())
+    skipped = sum(site.macs * counts[site.name].share for site in model.sites)
+    skipped += sum(gate.macs * counts[gate.name].share for gate in model.gates
+                   if gate.name in counts)  # fmt: skip
+    return skipped / model.block_macs
 
 
-def mean_by_site(counts: Mapping[str, ZeroCount], layers: int) -> dict[str, float]:
-    """Share of zeros of each of the seven sites, mean over layers."""
-    return {
-        site: sum(counts[f"blocks.{n}.{site}"].share for n in range(layers)) / layers
-        for site in SITES
-    }
+def mean_by_kind(counts: Mapping[str, ZeroCount], sites: Iterable[Site]) -> dict[str, float]:
+    """Share of zeros of each kind of site, mean over blocks."""
+    shares: dict[str, list[float]] = {}
+    for site in sites:
+        shares.setdefault(site.kind, []).append(counts[site.name].share)
+    return {kind: sum(each) / len(each) for kind, each in shares.items()}

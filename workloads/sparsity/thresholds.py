@@ -1,14 +1,14 @@
 """The threshold itself: y = x where |x| > T, else 0. A zero is an event that is never sent."""
 
-import difflib
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-import torch
 from torch import Tensor
+from torch.nn.functional import hardshrink
 
 from seneca_sim.errors import InputError
-from workloads.models.rwkv4 import Rwkv4Shape, Tap, site_names
+from workloads.models.rwkv4 import Rwkv4Shape, site_names
+from workloads.models.sites import Tap, check_site_names
 
 
 def apply_threshold(x: Tensor, threshold: float) -> Tensor:
@@ -16,7 +16,7 @@ def apply_threshold(x: Tensor, threshold: float) -> Tensor:
 
     NaN stays NaN: a broken activation must not pass for a silent one.
     """
-    return torch.where(x.abs() <= threshold, 0.0, x)
+    return hardshrink(x, threshold)
 
 
 def threshold_tap(thresholds: Mapping[str, float]) -> Tap:
@@ -28,17 +28,20 @@ def threshold_tap(thresholds: Mapping[str, float]) -> Tap:
     return tap
 
 
-def check_thresholds(thresholds: Mapping[str, float], shape: Rwkv4Shape) -> None:
+def check_thresholds(
+    thresholds: Mapping[str, float], known: Sequence[str] | Rwkv4Shape
+) -> None:
     """Refuse sites that the model does not have, and thresholds that are not numbers from 0 up.
+
+    Args:
+        thresholds: T by full name of the site.
+        known: full names of the model's sites, or the shape of an RWKV-4 for its own.
 
     Raises:
         InputError: names the first of them.
     """
-    known = site_names(shape.layers)
+    names = site_names(known.layers) if isinstance(known, Rwkv4Shape) else known
+    check_site_names(list(thresholds), names)
     for name, threshold in thresholds.items():
-        if name not in known:
-            close = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {close[0]!r}?" if close else f"sites are {known[0]} … {known[-1]}"
-            raise InputError(f"thresholds: unknown site {name!r}; {hint}")
         if not (math.isfinite(threshold) and threshold >= 0):
             raise InputError(f"thresholds: {name} is {threshold}; expected a number from 0 up")

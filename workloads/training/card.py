@@ -1,5 +1,6 @@
 """The card of a model, made from the report of its run: what, from what, how, how good."""
 
+import shlex
 from typing import Any
 
 CURVE_ROWS = 12
@@ -31,7 +32,8 @@ def _data(report: dict[str, Any]) -> str:
         "| text | bytes | SHA-256 |\n|---|---|---|\n"
         f"| training, `{train['file']}` | {train['bytes']:,} | `{train['sha256']}` |\n"
         f"| held out, `{valid['file']}` | {valid['bytes']:,} | `{valid['sha256']}` |\n\n"
-        f"Licence of the text: {report['licence']}."
+        f"Licence of the text: {report['licence']}. "
+        f"Licence of the weights: {report['weights_licence']}."
     )
 
 
@@ -41,7 +43,7 @@ def _how(report: dict[str, Any]) -> str:
     average = f"average of the weights with decay {s['ema']:g}" if s["ema"] else "no average"
     return (
         "## How it was made\n\n"
-        f"```\n{report['command']}\n```\n\n"
+        f"```\n{_anywhere(report['command'])}\n```\n\n"
         f"From nothing, {report['steps']:,} steps of {s['batch']} windows of {s['window']} bytes "
         f"in {report['seconds']:.0f} s on {report['device']} (PyTorch {report['torch']}, "
         f"{report['date']}); {report['stopped']}. Kept: step {report['best_step']:,}, after "
@@ -84,6 +86,14 @@ def _curve(report: dict[str, Any]) -> str:
         "dropout; of the averaged weights on the windows looked at.\n\n"
         f"| step | MB seen | training | held out |\n|---|---|---|---|\n{rows}"
     )
+
+
+def _anywhere(command: str) -> str:
+    """The command with its output folder, which changes nothing of the result, made general."""
+    words = shlex.split(command)
+    if "--out" in words[:-1]:
+        words[words.index("--out") + 1] = "OUT"
+    return shlex.join(words)
 
 
 def _optional(row: dict[str, Any], name: str) -> str:

@@ -63,6 +63,7 @@ def _run(args: argparse.Namespace, command: str) -> dict[str, Any]:
         write_json(args.out / "config.json", opt_config(settings.opt_shape))
     report = _report(settings, trained, text, valid, command) | {
         "licence": args.licence,
+        "weights_licence": args.weights_licence,
         "held_out": _scores(settings, weights, valid),
     }
     write_json(args.out / "run.json", report)
@@ -174,6 +175,7 @@ def _parser() -> argparse.ArgumentParser:
     add("--compile", action="store_true", help="fuse the blocks with torch.compile")
     add("--threads", type=int, default=0, help="of the CPU, 0: as torch likes")
     add("--licence", default="not stated", help="of the text, for the card")
+    add("--weights-licence", default="not stated", help="of the weights, for the card")
     add("--resume", action="store_true", help="go on with the run in --out")
     add("--json", action="store_true", help="print the report as JSON")
     return parser

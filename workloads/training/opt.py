@@ -51,7 +51,8 @@ class Block(nn.Module):
         """(B, T, D) to (B, T, D)."""
         x = x + self.drop(self.self_attn(self.self_attn_layer_norm(x)))
         hidden = torch.relu(self.fc1(self.final_layer_norm(x)))
-        return x + self.drop(self.fc2(hidden))
+        out: Tensor = x + self.drop(self.fc2(hidden))
+        return out
 
 
 class Decoder(nn.Module):

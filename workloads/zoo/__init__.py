@@ -1,8 +1,10 @@
-"""What ships: a trained byte-level RWKV-4, text to run it on, and the thresholds found for it.
+"""What ships: two models trained on bytes, text to run them on, and thresholds found for them.
 
-Beside these, the shapes and published densities of models whose weights do not ship (`shapes`,
-`load_shape`). Everything is a file beside this one, so nothing is fetched and nothing here needs
-torch. The texts come with a card, ``texts.md``, and the model with ``rwkv4-byte-6x256.md``.
+The RWKV-4 is what is simulated; the OPT of like size, trained on the same text, is there to compare
+it with. Beside these, the shapes and published densities of models whose weights do not ship
+(`shapes`, `load_shape`). Everything is a file beside this one, so nothing is fetched and nothing
+here needs torch. The texts come with a card, ``texts.md``, and the models with one each,
+``MODEL.md``, and the loss curve of their training, ``MODEL-loss.csv``.
 """
 
 import difflib
@@ -78,11 +80,26 @@ _ENTRIES = (
         summary="RWKV-4 over bytes, 6 blocks of 256 channels, FFN 1024, 5.3 M parameters, BF16",
     ),
     Entry(
+        name="opt-byte-6x256",
+        kind="model",
+        file="opt-byte-6x256.safetensors",
+        model="opt-byte-6x256",
+        summary="OPT over bytes, 6 blocks of 256 channels, FFN 1024, 8 heads, 512 positions, "
+        "4.9 M parameters, BF16: a transformer to compare with, not compiled",
+    ),
+    Entry(
         name="rwkv4-byte-6x256-1.0005",
         kind="recipe",
         file="rwkv4-byte-6x256-1.0005.yaml",
         model="rwkv4-byte-6x256",
         summary="thresholds for it: linear candidates, loss may grow by 1.0005 a site",
+    ),
+    Entry(
+        name="opt-byte-6x256-1.0005",
+        kind="recipe",
+        file="opt-byte-6x256-1.0005.yaml",
+        model="opt-byte-6x256",
+        summary="thresholds for it, found in the same way",
     ),
 )
 
@@ -111,7 +128,7 @@ def recipe(name: str) -> Recipe:
 
 
 def held_out_text() -> bytes:
-    """96 KiB of text that the shipped model was not trained on; see `PROMPT`, `EVALUATION`."""
+    """96 KiB of text that the shipped models were not trained on; see `PROMPT`, `EVALUATION`."""
     return _text("held-out.txt.xz")
 
 

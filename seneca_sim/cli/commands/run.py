@@ -98,9 +98,9 @@ def command(
         workload, trace, settings, lambda: inputs_of(workload, text, recipe, settings, rescaled),
         others=text is not None or recipe is not None, measure=not no_accuracy,
     )  # fmt: skip
-    first = next(iter(source.traces.values()))
-    loaded = fitted_chip(source.name, first.shape, loaded, chip, settings)
-    program = compile_shape(source.name, first.shape, loaded.chip, settings, first)
+    last = list(source.traces.values())[-1]  # the sparsest: what work is balanced by
+    loaded = fitted_chip(source.name, last.shape, loaded, chip, settings)
+    program = compile_shape(source.name, last.shape, loaded.chip, settings, last)
     machine = Machine(loaded, table, program, mode, packets, engine)
     bits = source.measure()  # slow the first time, so only for what compiles
     prepared = time.perf_counter()

@@ -1,0 +1,38 @@
+"""One door for checkpoints of every family that has a readable forward here."""
+
+from pathlib import Path
+
+from workloads.models.opt import Opt
+from workloads.models.opt_reader import is_opt, load_opt
+from workloads.models.readers import load_model, read_config, read_tensors
+from workloads.models.rwkv4 import Rwkv4
+from workloads.models.rwkv7 import Rwkv7
+from workloads.models.rwkv7_layout import load_rwkv7
+
+Loaded = Rwkv4 | Rwkv7 | Opt
+"""What `load_any` may return; all of it is a model for `workloads.sparsity`."""
+
+
+def load_any(path: str | Path, *, undo_rescale: bool | None = None) -> Loaded:
+    """Read a checkpoint of RWKV-4, RWKV-7 or OPT; tensor names or ``config.json`` tell which.
+
+    `load_model` is for what is to be simulated, and reads RWKV-4 alone.
+
+    Args:
+        path: a ``.pth``, ``.pt``, ``.bin`` or ``.safetensors`` file, or a Hugging Face folder.
+        undo_rescale: of RWKV-4, see `workloads.models.readers.load_weights`.
+
+    Raises:
+        InputError: the file cannot be read or does not hold a sound model.
+    """
+    path = Path(path)
+    if path.is_dir():
+        if read_config(path).get("model_type") == "opt":
+            return load_opt(path)
+        return load_model(path, undo_rescale=undo_rescale)
+    names = read_tensors(path)
+    if is_opt(names):
+        return load_opt(path)
+    if "blocks.0.att.r_k" in names:
+        return load_rwkv7(path)
+    return load_model(path, undo_rescale=undo_rescale)
