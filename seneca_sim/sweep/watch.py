@@ -77,9 +77,28 @@ class WatchedSettings(Mapping[str, str]):
     def __contains__(self, path: object) -> bool:
         return path in self._settings
 
+    def under(self, prefix: str) -> dict[str, str]:
+        """All settings that begin with `prefix`, noted as one: one more or less is a change too."""
+        found = _under(self._settings, prefix)
+        self._reads[prefix + "*"] = tuple(found.items())
+        return found
+
+
+def settings_under(settings: Mapping[str, str], prefix: str) -> dict[str, str]:
+    """The settings that begin with `prefix`; where they are watched, only these are noted."""
+    if isinstance(settings, WatchedSettings):
+        return settings.under(prefix)
+    return _under(settings, prefix)
+
+
+def _under(settings: Mapping[str, str], prefix: str) -> dict[str, str]:
+    return {path: settings[path] for path in sorted(settings) if path.startswith(prefix)}
+
 
 def value_at(chip: Chip, settings: Mapping[str, str], path: str) -> object:
     """The value that a noted path has elsewhere."""
+    if path.endswith("*"):
+        return tuple(_under(settings, path[:-1]).items())
     if path in settings:
         return settings[path]
     value: Any = chip

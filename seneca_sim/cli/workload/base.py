@@ -14,6 +14,7 @@ from seneca_sim.cli.compiling import compile_shape
 from seneca_sim.cli.settings import RUN_SETTINGS, Settings, parse_settings
 from seneca_sim.errors import InputError
 from seneca_sim.sweep.keys import source_hash
+from seneca_sim.sweep.watch import settings_under
 from seneca_sim.sweep.workload import Sorted
 
 if TYPE_CHECKING:
@@ -75,7 +76,8 @@ class StudyWorkload(ABC):
 
     def compile(self, chip: Chip, run: Mapping[str, str]) -> Program:
         """Compile the shape as every other command does."""
-        return compile_shape(self.name, self.shape, chip, Settings(run=run))  # type: ignore[arg-type]
+        own = settings_under(run, "mapping.") | settings_under(run, "weights.")
+        return compile_shape(self.name, self.shape, chip, Settings(run=own))
 
     def stream(self, program: Program, run: Mapping[str, str]) -> EventStream:
         """Count a trace's events on the routes of a program."""

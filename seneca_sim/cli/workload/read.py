@@ -14,7 +14,7 @@ from seneca_sim.sweep.study import beside
 def workload_of(node: Node, *, measure: bool = False) -> StudyWorkload:
     """Make the workload that a study names.
 
-    One of ``workload: NAME-OR-CHECKPOINT``, ``{model: …, text: FILE}``, ``{trace: FILE}``, and
+    One of ``workload: NAME-OR-CHECKPOINT-OR-SHAPE``, ``{model: …, text: FILE}``, ``{trace: FILE}``, and
     ``{name: …, shape: {…}, trace: {synthetic: {density: …, seed: …}}}``.
 
     Args:
@@ -49,7 +49,17 @@ def _model(node: Node, measure: bool) -> StudyWorkload:
         node = node.items.get("model", Scalar(node.where, ""))
     if not isinstance(node, Scalar):
         raise InputError(f"{node.where}: workload must be a name, a path or a mapping")
+    if text is None and node.text and _is_shape(beside(node)):
+        from seneca_sim.cli.workload.shape import ShapedModel
+
+        return ShapedModel(beside(node))
     return RecordedModel(beside(node) or SHIPPED, text, measure=measure)
+
+
+def _is_shape(name: str) -> bool:
+    from workloads.zoo import is_shape
+
+    return is_shape(name)
 
 
 def _replayed(table: Table) -> StudyWorkload:
