@@ -92,7 +92,7 @@ class Told:
 
 
 def test_accuracies_by_hand() -> None:
-    """" b" is likely behind "a"; " cc" is not, but its second letter is, so it wins by length."""
+    """ " b" is likely behind "a"; " cc" is not, but its second letter is, so it wins by length."""
     model = Told({"a": " ", " ": "b", "c": "c"})
     items = (
         Item((("a", " b"), ("a", " d")), 0),  # right both ways

@@ -64,5 +64,5 @@ def test_every_study_file_has_a_view() -> None:
 
 
 def test_an_unknown_study_is_named_with_those_there() -> None:
-    with pytest.raises(InputError, match="there are .*rwkv4-3b.*speed"):
+    with pytest.raises(InputError, match=r"there are .*rwkv4-3b.*speed"):
         lines_of(["rwkv4-4b"])

@@ -116,7 +116,7 @@ def speeds() -> list[str]:
     big = compiled("rwkv4-14b")
     sizes.append(["rwkv4-14b", f"{big.chip.cores:,}", f"{big.seconds:.1f}", _memory()])
     head = [
-        "model", "variant", "tokens", "wall, s", "processor, s", "tokens/s of processor time",
+        "model", "variant", "tokens", "wall, s", "processor, s", "tokens/s",
         "deliveries / token", "packets / token", "flit-hops / token", "wake-ups / token", "GB so far",
     ]  # fmt: skip
     load = f"load average {os.getloadavg()[0]:.0f} on {os.cpu_count()} processors"

@@ -1,4 +1,4 @@
-"""Rows of a sweep -> tables in Markdown. Nothing runs here; a row is what `sweep table --json` has."""
+"""Rows of a sweep, as `sweep table --json` has them -> tables in Markdown; nothing runs here."""
 
 from __future__ import annotations
 
@@ -36,9 +36,16 @@ def energies(row: Row) -> tuple[float, float, float]:
 def gains(rows: Sequence[Row]) -> list[str]:
     """Dense, natural and sparsified side by side, and how much better the last is than natural."""
     head = [
-        "weights", "in", "head", "cores", "energy, mJ: dense / natural / sparsified",
-        "latency, ms: dense / natural / sparsified", "energy gain", "latency gain", "MAC ratio",
-    ]  # fmt: skip
+        "weights",
+        "in",
+        "head",
+        "cores",
+        "energy, mJ: dense / natural / sparsified",
+        "latency, ms: dense / natural / sparsified",
+        "energy gain",
+        "latency gain",
+        "MAC ratio",
+    ]
     body = []
     for place, found in _by_place(rows).items():
         if set(found) != {"dense", "natural", "sparsified"}:
@@ -59,7 +66,7 @@ def gains(rows: Sequence[Row]) -> list[str]:
                 f"{energy[1] / energy[2]:.2f}",
                 f"{latency[1] / latency[2]:.2f}",
                 f"{macs:.3f}",
-            ]  # fmt: skip
+            ]
         )
     return markdown(head, body)
 
@@ -67,9 +74,16 @@ def gains(rows: Sequence[Row]) -> list[str]:
 def parts(rows: Sequence[Row]) -> list[str]:
     """Energy of natural and sparsified in three parts, and the gain of each part."""
     head = [
-        "weights", "in", "head", "applying weights, mJ", "gain", "events, mJ", "gain",
-        "leakage, mJ", "gain",
-    ]  # fmt: skip
+        "weights",
+        "in",
+        "head",
+        "applying weights, mJ",
+        "gain",
+        "events, mJ",
+        "gain",
+        "leakage, mJ",
+        "gain",
+    ]
     body = []
     for (bits, where, lead), found in _by_place(rows).items():
         if not {"natural", "sparsified"} <= set(found):
@@ -122,7 +136,8 @@ def scaling(rows: Sequence[Row]) -> list[str]:
     first = next(iter(alone.values()))
     body = [
         [
-            f"{one['columns']} x {one['rows']}", f"{one['cores_used']:,}",
+            f"{one['columns']} x {one['rows']}",
+            f"{one['cores_used']:,}",
             f"{1e3 * one['latency_per_token_s']:.3f}",
             f"{first['latency_per_token_s'] / one['latency_per_token_s']:.2f}",
             f"{1e3 * one['energy_per_token_j']:.3f}",
@@ -132,11 +147,17 @@ def scaling(rows: Sequence[Row]) -> list[str]:
         ]
         for key, one in alone.items()
         if key in full
-    ]  # fmt: skip
+    ]
     head = [
-        "mesh", "cores used", "latency, ms", "speed-up", "energy, mJ", "tokens/s alone",
-        "tokens/s pipelined", "energy pipelined, mJ",
-    ]  # fmt: skip
+        "mesh",
+        "cores used",
+        "latency, ms",
+        "speed-up",
+        "energy, mJ",
+        "tokens/s alone",
+        "tokens/s pipelined",
+        "energy pipelined, mJ",
+    ]
     return markdown(head, body)
 
 
@@ -144,9 +165,13 @@ def compare(rows: Sequence[Row]) -> list[str]:
     """Every point with energy, latency, flit-hops, and energy in three parts."""
     varied = _varied(rows)
     head = [
-        *varied, "cores used", "energy, mJ", "latency, ms", "applying weights / events / leakage, mJ",
+        *varied,
+        "cores used",
+        "energy, mJ",
+        "latency, ms",
+        "weights / events / leakage, mJ",
         "flit-hops, M",
-    ]  # fmt: skip
+    ]
     body = []
     for row in rows:
         place = [str(row[name]) for name in varied]
@@ -157,11 +182,11 @@ def compare(rows: Sequence[Row]) -> list[str]:
             [
                 *place,
                 f"{row['cores_used']:,}",
-                f"{1e3 * row['energy_per_token_j']:.3g}",
+                f"{1e3 * row['energy_per_token_j']:.4g}",
                 f"{1e3 * row['latency_per_token_s']:.4g}",
                 _three(energies(row)),
                 f"{_hops(row) / 1e6:.2f}",
-            ]  # fmt: skip
+            ]
         )
     return markdown(head, body)
 
@@ -173,8 +198,9 @@ def _hops(row: Row) -> float:
 
 def _varied(rows: Sequence[Row]) -> list[str]:
     """Settings of the axes: what stands between the status and the first metric."""
-    keys = list(rows[0])
-    return keys[keys.index("status") + 1 : keys.index("cycles")]
+    keys = list(next((row for row in rows if row["status"] == "ok"), rows[0]))
+    end = keys.index("cycles") if "cycles" in keys else keys.index("error")
+    return keys[keys.index("status") + 1 : end]
 
 
 View = Callable[[Sequence[Row]], list[str]]

@@ -14,7 +14,8 @@ from seneca_sim.sweep.study import beside
 def workload_of(node: Node, *, measure: bool = False) -> StudyWorkload:
     """Make the workload that a study names.
 
-    One of ``workload: NAME-OR-CHECKPOINT-OR-SHAPE``, ``{model: …, text: FILE}``, ``{trace: FILE}``, and
+    One of ``workload: NAME``, of a model, a checkpoint or a shape, ``{model: …, text: FILE}``,
+    ``{trace: FILE}``, and
     ``{name: …, shape: {…}, trace: {synthetic: {density: …, seed: …}}}``.
 
     Args:
