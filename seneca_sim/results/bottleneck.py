@@ -151,13 +151,16 @@ def _by_layer(
     npe, controller = _busy(chip, program, pieces)
     active = active_cycles(program, activity)
     into = link_loads(chip, program, stream)[1]
+    in_all: dict[int, int] = defaultdict(int)
+    for (_, core), cycles in controller.items():
+        in_all[core] += cycles
     stretches = []
     for layer, cycles in active.items():
         here = {core for place, core in npe if place == layer}
         blocked = [
-            int(activity.controller_blocked[core]) * controller[layer, core] // work
+            int(activity.controller_blocked[core]) * controller[layer, core] // in_all[core]
             for core in sorted(here)
-            if (work := sum(c for (_, k), c in controller.items() if k == core))
+            if in_all[core]
         ]
         stretches.append(
             Stretch(

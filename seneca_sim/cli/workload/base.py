@@ -83,8 +83,11 @@ class StudyWorkload(ABC):
     def fit(
         self, loaded: LoadedChip, chip: str, overrides: Mapping[str, str], run: Mapping[str, str]
     ) -> LoadedChip:
-        """The chip, or with `mapping.fit=smallest` the smallest mesh that fits."""
-        if run["mapping.fit"] == "chip":
+        """The chip, or with `mapping.fit=smallest` the smallest mesh that fits.
+
+        A study that names the mesh keeps it; the mapping then takes the fewest of its cores.
+        """
+        if run["mapping.fit"] == "chip" or {"columns", "rows"} & set(overrides):
             return loaded
         settings = Settings(chip=dict(overrides), run=dict(run))
         return fitted_chip(self.name, self.shape, loaded, chip, settings)
