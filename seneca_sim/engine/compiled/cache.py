@@ -59,9 +59,13 @@ def kernel(function: F) -> F:
 
 
 def inlined(function: F) -> F:
-    """Compile a function into each of its callers, or, without the compiler, leave it as it is."""
+    """Compile a function into each of its callers, or, without the compiler, leave it as it is.
+
+    With checked bounds it is called, since the checks would make the whole very long to compile.
+    """
+    force = not config.BOUNDSCHECK
     compiled: F = _njit(
-        function, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **FLAGS
+        function, forceinline=force, no_cpython_wrapper=True, no_cfunc_wrapper=True, **FLAGS
     )
     return compiled
 
