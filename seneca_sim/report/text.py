@@ -116,6 +116,7 @@ def render_summary(summary: Mapping[str, Any], folder: str | Path | None = None)
         *aligned(_class_table(last)),
         *aligned(_work_table(variants[-2:])),
         *wrapped(_time(last), 2),
+        *wrapped(_bound(last), 2),
         *wrapped(_marks(last), 2),
         *_where(summary, folder),
         *(line for text in summary["warnings"] for line in wrapped(f"Warning: {text}", 2)),
@@ -259,6 +260,24 @@ def time_sentence(variant: Mapping[str, Any]) -> str:
 def _time(variant: Mapping[str, Any]) -> str:
     sentence = time_sentence(variant)
     return f"Time: {sentence[0].lower()}{sentence[1:]}"
+
+
+BOUNDS = {
+    "npe": "the work of the busiest NPEs",
+    "controller": "the work of the busiest controller",
+    "generator": "the busiest event generator",
+    "link": "the busiest link",
+    "channel": "the busiest memory channel",
+    "critical path": "the way of a token that meets nobody",
+}
+
+
+def _bound(variant: Mapping[str, Any]) -> str:
+    found = variant["nearest_bound"]
+    return (
+        f"No run can be faster than {BOUNDS[found['name']]}; this one takes "
+        f"{found['times']:.2f} times that."
+    )
 
 
 def _marks(variant: Mapping[str, Any]) -> str:

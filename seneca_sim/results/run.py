@@ -11,6 +11,7 @@ from seneca_sim.config import Mark
 from seneca_sim.cost.energy import CLASSES, EnergyTable
 from seneca_sim.cost.ops import OPS
 from seneca_sim.engine.activity import Activity, Mode
+from seneca_sim.engine.bound import Bound, standing
 from seneca_sim.program import EventStream, Program
 from seneca_sim.results.book import Book, in_order, total_counts
 from seneca_sim.results.bottleneck import Bottleneck, bottleneck_of
@@ -45,6 +46,7 @@ class RunResult:
         tokens: time and energy token by token.
         peak: the window of the highest power.
         bottleneck: which unit bounds the run.
+        bound: the lower bound on its cycles that it comes nearest to.
     """
 
     label: str
@@ -60,6 +62,7 @@ class RunResult:
     tokens: Tokens
     peak: Peak
     bottleneck: Bottleneck
+    bound: Bound
 
     @property
     def chip(self) -> Chip:
@@ -221,6 +224,7 @@ def price_run(
         tokens=tokens,
         peak=peak_of(activity, table, chip, background),
         bottleneck=bottleneck_of(chip, program, stream, activity, pieces, mode),
+        bound=standing(chip, program, stream, activity),
     )
 
 
