@@ -203,6 +203,6 @@ def test_refusals() -> None:
     with pytest.raises(CapacityError, match="group heads has a core for each piece"):
         program(strategy="output-split")
     with pytest.raises(
-        CapacityError, match="smallest slice, 8 channels, .* or lower mapping.context"
+        CapacityError, match=r"smallest slice, 8 channels, .* or lower mapping.context"
     ):
         lower(graph(context=64), make_chip(8, 8, data_memory_bits=16_000))
