@@ -33,6 +33,7 @@ COMMANDS = {
     "trace": "Record, draw or inspect activation traces.",
     "golden": "Hold the integers of a run still in a committed file, and say what moved them.",
     "compare": "Compare two runs: what moved, ranked, and why.",
+    "init": "Write a working example: chip, energy table, workload, study, CI workflow.",
 }
 """Name -> one line; a command's module is imported only when it runs, so that --help is quick."""
 
