@@ -8,6 +8,7 @@ import resource
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from math import isqrt
 
 import numpy as np
@@ -109,9 +110,7 @@ def speeds() -> list[str]:
         sizes.append([name, f"{model.chip.cores:,}", f"{model.seconds:.1f}", _memory()])
         for variant in ("natural", "sparsified"):
             stream = model.stream(variant, tokens)
-            activity, wall, spent = _fastest(
-                lambda m=model, s=stream: simulate(m.chip, m.program, s)
-            )
+            activity, wall, spent = _fastest(partial(simulate, model.chip, model.program, stream))
             body.append([name, variant, *_work(model, stream, activity, wall, spent), _memory()])
     big = compiled("rwkv4-14b")
     sizes.append(["rwkv4-14b", f"{big.chip.cores:,}", f"{big.seconds:.1f}", _memory()])
@@ -156,7 +155,8 @@ def _work(
 def _packets(chip: Chip, stream: EventStream) -> Ints:
     """Packets of each route: full ones, and one that closes the vector."""
     size = chip.noc.packet_events
-    return np.maximum(-(-stream.counts // size), 1).sum(axis=1)
+    packets: Ints = np.maximum(-(-stream.counts // size), 1).sum(axis=1)
+    return packets
 
 
 def _memory() -> str:
