@@ -117,7 +117,8 @@ def speeds() -> list[str]:
     sizes.append(["rwkv4-14b", f"{big.chip.cores:,}", f"{big.seconds:.1f}", _memory()])
     head = [
         "model", "variant", "tokens", "wall, s", "processor, s", "tokens/s",
-        "deliveries / token", "packets / token", "flit-hops / token", "wake-ups / token", "GB so far",
+        "deliveries / token", "packets / token", "flit-hops / token", "wake-ups / token",
+        "GB so far",
     ]  # fmt: skip
     load = f"load average {os.getloadavg()[0]:.0f} on {os.cpu_count()} processors"
     compiling = markdown(["compiled", "cores", "processor, s", "GB so far"], sizes)
