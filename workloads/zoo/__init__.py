@@ -101,6 +101,27 @@ _ENTRIES = (
         model="opt-byte-6x256",
         summary="thresholds for it, found in the same way",
     ),
+    Entry(
+        name="rwkv4-byte-6x256-1.001",
+        kind="recipe",
+        file="rwkv4-byte-6x256-1.001.yaml",
+        model="rwkv4-byte-6x256",
+        summary="the same with a budget of 1.001 a site: sparser, and worse",
+    ),
+    Entry(
+        name="rwkv4-byte-6x256-1.002",
+        kind="recipe",
+        file="rwkv4-byte-6x256-1.002.yaml",
+        model="rwkv4-byte-6x256",
+        summary="the same with a budget of 1.002 a site: sparser, and worse",
+    ),
+    Entry(
+        name="rwkv4-byte-6x256-1.005",
+        kind="recipe",
+        file="rwkv4-byte-6x256-1.005.yaml",
+        model="rwkv4-byte-6x256",
+        summary="the same with a budget of 1.005 a site: sparser, and worse",
+    ),
 )
 
 
