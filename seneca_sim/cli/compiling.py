@@ -77,11 +77,14 @@ def fitted_chip(
 
 def graph_of(name: str, shape: Mapping[str, object], settings: Settings) -> LayerGraph:
     """The layer graph of a model's shape."""
-    if shape["family"] != "rwkv4":
-        raise InputError(f"{name} is of family {shape['family']}; only rwkv4 can be compiled")
-    from workloads.compiler import rwkv4_graph
+    from workloads.compiler import opt_graph, rwkv4_graph
 
     sizes = {key: int(str(value)) for key, value in shape.items() if key != "family"}
+    if shape["family"] == "opt":
+        context = settings.whole("mapping.context")
+        return opt_graph(name, sizes, context=context, head=settings.run["mapping.head"])
+    if shape["family"] != "rwkv4":
+        raise InputError(f"{name} is of family {shape['family']}; rwkv4 and opt can be compiled")
     return rwkv4_graph(
         name,
         sizes,

@@ -17,7 +17,8 @@ COMMANDS = {
     "run": "Simulate a workload: joules and seconds per token, dense, natural and sparsified.",
     "check": "Check a chip, a program and its values against the model.",
     "compile": "Compile a model's shape for a chip and show or write the program.",
-    "report": "Print the report of a finished run again.",
+    "report": "Print a run's report again, or write the page of a run or a study.",
+    "timeline": "Write a run as a Perfetto trace, and its packets as a table.",
     "kernel": "Show the micro-kernels: programs, cycles, ops, energy.",
     "sparsify": "Find thresholds for a model, without training.",
     "evaluate": "Bits per byte, sparsity and tasks of a model, with and without thresholds.",
@@ -32,6 +33,7 @@ COMMANDS = {
     "trace": "Record, draw or inspect activation traces.",
     "golden": "Hold the integers of a run still in a committed file, and say what moved them.",
     "compare": "Compare two runs: what moved, ranked, and why.",
+    "init": "Write a working example: chip, energy table, workload, study, CI workflow.",
 }
 """Name -> one line; a command's module is imported only when it runs, so that --help is quick."""
 

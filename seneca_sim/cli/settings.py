@@ -31,6 +31,7 @@ RUN_SETTINGS = {
     "mapping.file": "none",
     "mapping.weights": "core",
     "mapping.state_words": "2",
+    "mapping.context": "512",
     "weights.bits": "bf16",
     "mode": "generation",
 }

@@ -67,17 +67,27 @@ def _opened(study: Study, trials: int | None) -> Opened:
     workload = workload_of(study.workload, measure=measure)
     planner = Planner(study, workload.sort)
     planner.check_paths()
-    first = {path: node.text for block in study.blocks for path, node in block.rows[0].items()}
-    known = names_of({**planner.common, **first}, workload.sort)
-    check_metrics(study, known | _formulas(planner) | known_metrics(accuracy=measure))
+    plan = planner.plan() if trials is None else None
+    known = _names(planner, study) | _formulas(planner) | known_metrics(accuracy=measure)
+    check_metrics(study, known)
     setup = Setup(workload, planner.common, study.area, deep_of(study), measure)
-    if trials is not None:
-        from seneca_sim.sweep.search import GuidedSearch
+    if plan is not None:
+        return Opened(study, workload, Sweep(plan, setup))
+    from seneca_sim.sweep.search import GuidedSearch
 
-        search: Search = replace(study.search, trials=trials)
-        guided = GuidedSearch(study, setup, planner, search)
-        return Opened(study, workload, guided.sweep, guided=guided)
-    return Opened(study, workload, Sweep(planner.plan(), setup))
+    search: Search = replace(study.search, trials=trials or study.search.trials)
+    guided = GuidedSearch(study, setup, planner, search)
+    return Opened(study, workload, guided.sweep, guided=guided)
+
+
+def _names(planner: Planner, study: Study) -> dict[str, Any]:
+    """Names of all settings, by the example of the axes' first values."""
+    first = {path: node for block in study.blocks for path, node in block.rows[0].items()}
+    texts = {path: node.text for path, node in first.items()}
+    try:
+        return names_of({**planner.common, **texts}, planner.sort)
+    except InputError as error:
+        raise StudyError([planner.located(str(error), first)]) from None
 
 
 def _formulas(planner: Planner) -> dict[str, Any]:
@@ -158,7 +168,7 @@ class Opened:
             self.workload.prepare([case.run for case in cases], tell)
         for point, case in zip(self.sweep.points, cases, strict=True):
             try:
-                stages.compiled(case, work)
+                stages.compiled(stages.fitted(case), work)
             except SenecaError as error:
                 problems[f"{self._place(point.values, str(error))}: {error}"] += 1
         return {

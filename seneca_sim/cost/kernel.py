@@ -91,7 +91,7 @@ class Kernel:
 
     @property
     def captures(self) -> int:
-        """How many events a row captures, or a task where they stand outside `row:`; 0 for none."""
+        """How many events a row captures, or the whole task outside rows; 0 for none."""
         return sum(section.captures for section in self.sections)
 
     @property

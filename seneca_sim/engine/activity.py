@@ -28,8 +28,44 @@ PACKET_FIELDS = (
     "arrived",
     "started",
     "done",
+    "stalled",
 )
 """Columns of `Activity.packets`, one row per (packet, destination); times in cycles."""
+
+SLICE_FIELDS = ("unit", "place", "since", "start", "end", "token", "item", "amount")
+"""Columns of `Activity.slices`, one row for each stretch in which a unit works or waits.
+
+`since` is when a task was pushed into the FIFO, else the start. What the others are says the unit.
+"""
+
+BLOCKED_SLICE, TASK_SLICE, STARVED_SLICE, CAPTURE_SLICE, LINK_SLICE, FETCH_SLICE = range(6)
+"""`unit` of a slice: what it is, its `place`, `item` and `amount`.
+
+- BLOCKED: a controller waits for the task FIFO; core, item of the task, 0.
+- TASK: NPEs run a task; core, item, events of the group (0 for a stage).
+- STARVED: NPEs wait for a task's weights; core, item, 0.
+- CAPTURE: an event generator writes a packet; core, route, events.
+- LINK: a router output sends a packet; index in `chip.mesh.links`, route, flits.
+- FETCH: a memory channel sends weights; channel, item, bits.
+"""
+
+
+@dataclass(frozen=True)
+class LogWindow:
+    """Which rows a log keeps: those that touch the cycles from `first` to before `end`.
+
+    Attributes:
+        first: cycle.
+        end: cycle; the default is never.
+        limit: most rows of a log; a run that would have more is refused.
+    """
+
+    first: int = 0
+    end: int = 2**62
+    limit: int = 2**62
+
+
+WHOLE_RUN = LogWindow()
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +111,7 @@ class Activity:
     link_busy: Ints  # [links] cycles
     link_blocked: Ints  # [links] cycles: a packet waits, the link is free, the next buffer is full
     packets: Ints | None = None  # [rows, len(PACKET_FIELDS)] on request
+    slices: Ints | None = None  # [rows, len(SLICE_FIELDS)] on request
 
     def differences(self, other: Activity) -> list[str]:
         """Names of the fields that differ, the engine's name and its wake-ups aside."""

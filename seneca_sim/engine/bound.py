@@ -29,11 +29,13 @@ from seneca_sim.engine.counts import (
 from seneca_sim.program import HOST_STAGE, NO_ROUTE, EventStream, Program
 
 __all__ = [
-    "Bound", "Counts", "bounds_of", "counts", "lower_bounds", "nearest_bound", "token_paths",
-    "zero_load",
+    "Bound", "Counts", "bounds_of", "counts", "lower_bounds", "nearest_bound", "standing",
+    "token_paths", "zero_load",
 ]  # fmt: skip
 PATHS = 4
 """Tokens whose ways are worked out for `bounds_of`: 40 ms each for 8 x 8 cores."""
+WALKABLE = 20_000
+"""Deliveries a token above which `standing` leaves its way out: it would take seconds."""
 
 
 def zero_load(chip: Chip, source: int, destination: int, flits: int) -> int:
@@ -81,12 +83,12 @@ class Bound:
 
 
 def bounds_of(
-    chip: Chip, program: Program, stream: EventStream, activity: Activity
+    chip: Chip, program: Program, stream: EventStream, activity: Activity, *, paths: int = PATHS
 ) -> tuple[Bound, ...]:
     """Where a run stands: the busiest unit of each kind, and the critical path of its tokens.
 
     Busy cycles are counts and do not depend on time, so those of the run are the bounds. The ways
-    of the first `PATHS` tokens are compared with the time that these tokens took.
+    of the first `paths` tokens are compared with the time that these tokens took.
     """
     busy = {
         "npe": activity.npe_busy,
@@ -96,14 +98,23 @@ def bounds_of(
         "channel": activity.channel_busy,
     }
     units = [Bound(n, int(b.max()), activity.cycles) for n, b in busy.items() if b.any()]
-    paths = token_paths(chip, program, stream, PATHS)
-    spent = (activity.token_done - activity.token_start)[: len(paths)]
-    return (*units, Bound("critical path", int(paths.sum()), int(spent.sum())))
+    if not paths:
+        return tuple(units)
+    ways = token_paths(chip, program, stream, paths)
+    spent = (activity.token_done - activity.token_start)[: len(ways)]
+    return (*units, Bound("critical path", int(ways.sum()), int(spent.sum())))
 
 
 def nearest_bound(chip: Chip, program: Program, stream: EventStream, activity: Activity) -> Bound:
     """The bound that holds a run back most: the one that it comes nearest to."""
     return min(bounds_of(chip, program, stream, activity), key=lambda bound: bound.times)
+
+
+def standing(chip: Chip, program: Program, stream: EventStream, activity: Activity) -> Bound:
+    """The nearest bound, found quickly: one token's way, and none in a large program."""
+    walk = activity.deliveries <= WALKABLE * stream.tokens
+    found = bounds_of(chip, program, stream, activity, paths=int(walk))
+    return min(found, key=lambda bound: bound.times)
 
 
 def token_paths(chip: Chip, program: Program, stream: EventStream, most: int | None = None) -> Ints:

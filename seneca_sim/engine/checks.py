@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from seneca_sim.chip import Chip
-from seneca_sim.errors import InputError
+from seneca_sim.errors import CapacityError, InputError
 from seneca_sim.program import EventStream, Program
 
 
@@ -21,17 +23,25 @@ def check_inputs(
             f"event stream: {stream.counts.shape[0]} routes, but program {program.name} has "
             f"{len(program.routes)}; make the stream from this program"
         )
-    for index, route in enumerate(program.routes):
-        most = int(stream.counts[index].max(initial=0))
-        if most > route.high - route.low:
-            raise InputError(
-                f"event stream: {most} events on route {index} of "
-                f"{program.sites[route.site].name}, which has {route.high - route.low} channels; "
-                f"make the stream from this program"
-            )
+    most = stream.counts.max(axis=1, initial=0)
+    over = np.flatnonzero(most > [route.high - route.low for route in program.routes])
+    if over.size:
+        route = program.routes[over[0]]
+        raise InputError(
+            f"event stream: {most[over[0]]} events on route {over[0]} of "
+            f"{program.sites[route.site].name}, which has {route.high - route.low} channels; "
+            f"make the stream from this program"
+        )
     if not stream.tokens:
         raise InputError("event stream: no token to run")
     if mode not in ("generation", "pipelined"):
         raise InputError(f"unknown token mode {mode!r}: expected generation or pipelined")
     if window_cycles < 1:
         raise InputError(f"power window of {window_cycles} cycles: expected at least 1")
+
+
+def too_many_rows(limit: int) -> CapacityError:
+    """What an engine raises where a log would have more rows than it may."""
+    return CapacityError(
+        f"a log has more than {limit:,} rows; choose fewer cycles, or a higher limit"
+    )

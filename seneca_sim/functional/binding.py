@@ -62,8 +62,7 @@ class Binder:
 
     def _view(self, axes: tuple[str, ...], region: Region, token: int, words: int) -> Words:
         table = self.image.table(region, token, words if "row" in axes else 0)
-        planes = [int(axis) for axis in axes if axis.isdigit()]
-        return table[: planes[0]] if planes and "row" in axes else table[0]
+        return table if len(axes) > 1 else table[0]
 
     def _check_sizes(self, stage: int, kernel: Kernel, regions: Mapping[str, Region]) -> None:
         """Operands of the slice's length have one length; the others have their own."""
@@ -72,8 +71,11 @@ class Binder:
         if kernel.captures:
             once = any(s.kind != "row" and s.captures for s in kernel.sections)
             wanted[OUT] = kernel.captures if once else length
+        some = {name for name, axes in kernel.memory if axes and "row" not in axes}
         for name, rows in wanted.items():
-            if regions[name].rows != rows:
+            # Where an operand is a line or a few words of a longer one, the kernel goes over it.
+            have = regions[name].rows
+            if have != rows and (name not in some or not have or have % rows):
                 what = f"{kernel.name} takes {rows} rows of {name!r}, not {regions[name].rows}"
                 raise _error(self.program, stage, what)
         for name, axes in kernel.memory:

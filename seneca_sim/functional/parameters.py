@@ -90,6 +90,16 @@ def _shares(rows: int, text: str) -> Floats:
     return shares
 
 
+def _inverse_root(rows: int, text: str) -> Floats:
+    """One over the root of a number of channels: what attention scales its scores by."""
+    return np.full(rows, int(text) ** -0.5, np.float32)
+
+
+def _lowest(rows: int, text: str) -> Floats:
+    """What a score starts from where there is no token: nothing is left of its exponential."""
+    return np.full(rows, -3e38, np.float32)
+
+
 def _nothing(rows: int, text: str) -> Floats:
     return np.zeros(rows, np.float32)
 
@@ -98,6 +108,8 @@ CONSTANTS: Mapping[str, Callable[[int, str], Floats]] = {
     "padding": _padding,
     "inverse": _inverse,
     "shares": _shares,
+    "inverse_root": _inverse_root,
+    "lowest": _lowest,
     "threshold": _nothing,  # a machine writes it when it knows its thresholds
 }
 """What a region holds whose tensor is `name:text`: (rows, text) -> rows words."""

@@ -14,6 +14,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import NDArray
 
+from seneca_sim.errors import InputError
 from seneca_sim.functional.parameters import log_decay
 
 Floats = NDArray[np.float32]
@@ -155,6 +156,55 @@ def send_acc(acc: Floats, out: Floats) -> None:
     """Send the accumulators."""
     out[:] = acc
     acc[:] = 0
+
+
+@_step
+def attention_append(
+    here: Floats, k: Floats, keys: Floats, v: Floats, values: Floats, absent: Floats
+) -> None:
+    """Put a token's key [d] and value [d] into the cache, [d, tokens] and [tokens, d].
+
+    Raises:
+        InputError: the cache is full.
+    """
+    at = int(np.count_nonzero(absent[0] == 0))
+    if at == len(values):
+        raise InputError(
+            f"attention: token {at} has no place in a cache of {at}; raise mapping.context"
+        )
+    keys[:, at], values[at], absent[0, at] = k, v, 0
+
+
+@_step
+def attention_start(absent: Floats, scores: Floats) -> None:
+    """Scores start from 0, those of tokens that are not there very low."""
+    scores[:] = absent
+
+
+@_step
+def attention_scores(q: Floats, keys: Floats, scores: Floats) -> None:
+    """Add the query's products with all keys."""
+    scores += q @ keys
+
+
+@_step
+def attention_softmax(scale: Floats, scores: Floats, scratch: Floats, inv: Floats) -> None:
+    """Exponentials of scaled scores about the largest, and one over their sum."""
+    scores[:] = np.exp((scores - scores.max()) * scale[0])
+    inv[:] = 1 / scores.sum()
+
+
+@_step
+def attention_mix(weight: Floats, values: Floats, sum: Floats) -> None:
+    """Add the weighted sum of all values."""
+    sum += weight @ values
+
+
+@_step
+def attention_send(sum: Floats, inv: Floats, out: Floats) -> None:
+    """Send the weighted mean."""
+    out[:] = sum * inv[0]
+    sum[:] = 0
 
 
 def sigmoid(x: Floats) -> Floats:

@@ -14,6 +14,7 @@ from typing import Any, Final
 from seneca_sim.report.layout import NONE, aligned, change, counted, pair, percent, times, wrapped
 from seneca_sim.results.folder import SUMMARY, read_summary
 from seneca_sim.results.kinds import (
+    ATTENTION,
     DENSE_KINDS,
     EVENT_HANDLING,
     GATES,
@@ -21,6 +22,7 @@ from seneca_sim.results.kinds import (
     HOST,
     LAYERNORM,
     LEAKAGE,
+    MATRICES,
     OTHER,
     SYNAPTIC,
     TOKEN_SHIFT,
@@ -47,6 +49,8 @@ _KIND_NAMES: Final = {
     LAYERNORM: "norm",
     TOKEN_SHIFT: "shift",
     WKV: "wkv",
+    ATTENTION: "attention",
+    MATRICES: "matrices",
     GATES: "gates",
     HEAD: "head",
     HOST: "host",
@@ -104,21 +108,21 @@ def render_summary(summary: Mapping[str, Any], folder: str | Path | None = None)
     variants = summary["variants"]
     last = variants[-1]
     return [
-        *wrapped(_verdict(summary)),
+        *wrapped(verdict_of(summary)),
         "",
-        *wrapped(_context(summary)),
-        *aligned(_main_table(summary)),
+        *wrapped(context_of(summary)),
+        *aligned(main_table(summary)),
         *_site_table(variants[-2:]),
         *aligned(_class_table(last)),
         *aligned(_work_table(variants[-2:])),
-        *wrapped(_time(last), 2),
+        *_time(last),
         *wrapped(_marks(last), 2),
         *_where(summary, folder),
         *(line for text in summary["warnings"] for line in wrapped(f"Warning: {text}", 2)),
     ]
 
 
-def _verdict(summary: Mapping[str, Any]) -> str:
+def verdict_of(summary: Mapping[str, Any]) -> str:
     """What a token costs in the last variant, and against the one before it."""
     last = summary["variants"][-1]
     energy = si(last["energy_per_token_j"]["median"], "J")
@@ -143,7 +147,8 @@ def _less(gain: float | None, what: str) -> str:
     return f"{times(1 / gain)} more {what}"
 
 
-def _context(summary: Mapping[str, Any]) -> str:
+def context_of(summary: Mapping[str, Any]) -> str:
+    """What ran on what, without a full stop."""
     last = summary["variants"][-1]
     chip = last["chip"]
     return (
@@ -160,7 +165,8 @@ def _placed(mapping: Mapping[str, str]) -> str:
     return text if head == "in" else f"{text}, head out"
 
 
-def _main_table(summary: Mapping[str, Any]) -> list[list[str]]:
+def main_table(summary: Mapping[str, Any]) -> list[list[str]]:
+    """The figures of all variants as cells, the header first, and the gains of the last one."""
     variants = summary["variants"]
     last = variants[-1]["label"]
     gains = [c for c in summary["comparison"] if c["label"] == last]
@@ -245,9 +251,36 @@ def _row(label: str, parts: Mapping[str, float], keys: Sequence[str]) -> list[st
     return [f"  {label}", *(percent(parts[k] / total) if k in parts else NONE for k in keys)]
 
 
-def _time(variant: Mapping[str, Any]) -> str:
-    sentence = str(variant["bottleneck"]["sentence"])
-    return f"Time: {sentence[0].lower()}{sentence[1:]}"
+def time_sentence(variant: Mapping[str, Any]) -> str:
+    """Which unit bounds a variant's run."""
+    return str(variant["bottleneck"]["sentence"])
+
+
+def _time(variant: Mapping[str, Any]) -> list[str]:
+    """What bounds the time; the nearest lower bound, too, where it takes no line of its own.
+
+    The whole report is to fit a screen; summary.json has the bound always.
+    """
+    sentence = time_sentence(variant)
+    first = f"Time: {sentence[0].lower()}{sentence[1:]}".removesuffix(".")
+    short, full = (wrapped(f"{first}{more}.", 2) for more in ("", _bound(variant)))
+    return full if len(full) == len(short) else short
+
+
+BOUNDS = {
+    "npe": "the busiest NPEs",
+    "controller": "the busiest controller",
+    "generator": "the busiest event generator",
+    "link": "the busiest link",
+    "channel": "the busiest channel",
+    "critical path": "the critical path",
+}
+
+
+def _bound(variant: Mapping[str, Any]) -> str:
+    """How far the run is from what no run can beat; nothing for folders of before."""
+    found = variant.get("nearest_bound")
+    return f"; {found['times']:.2f}x {BOUNDS[found['name']]}" if found else ""
 
 
 def _marks(variant: Mapping[str, Any]) -> str:

@@ -151,13 +151,16 @@ def _by_layer(
     npe, controller = _busy(chip, program, pieces)
     active = active_cycles(program, activity)
     into = link_loads(chip, program, stream)[1]
+    in_all: dict[int, int] = defaultdict(int)
+    for (_, core), cycles in controller.items():
+        in_all[core] += cycles
     stretches = []
     for layer, cycles in active.items():
         here = {core for place, core in npe if place == layer}
         blocked = [
-            int(activity.controller_blocked[core]) * controller[layer, core] // work
+            int(activity.controller_blocked[core]) * controller[layer, core] // in_all[core]
             for core in sorted(here)
-            if (work := sum(c for (_, k), c in controller.items() if k == core))
+            if in_all[core]
         ]
         stretches.append(
             Stretch(
@@ -189,18 +192,28 @@ def _busy(
     return npe, controller
 
 
-def active_cycles(program: Program, activity: Activity) -> dict[int, int]:
-    """For every layer with stages, its active cycles over all tokens; they add up to latency."""
+def layer_spans(program: Program, activity: Activity) -> dict[int, tuple[Ints, Ints]]:
+    """For every layer with stages, [tokens] cycles in which it begins and ends to be at work.
+
+    From the last stage of the layer before it to its own last stage; the last layer's run to the
+    token's answer.
+    """
     layers = sorted({stage.layer for stage in program.stages})
     of_stage = np.array([stage.layer for stage in program.stages])
     before: Ints = activity.token_start
-    active = {}
+    spans = {}
     for layer in layers:
         own: Ints = activity.stage_done[of_stage == layer].max(axis=0)
         end = activity.token_done if layer == layers[-1] else np.maximum(own, before)
-        active[layer] = int((end - before).sum())
+        spans[layer] = before, end
         before = end
-    return active
+    return spans
+
+
+def active_cycles(program: Program, activity: Activity) -> dict[int, int]:
+    """For every layer with stages, its active cycles over all tokens; they add up to latency."""
+    spans = layer_spans(program, activity).items()
+    return {layer: int((end - start).sum()) for layer, (start, end) in spans}
 
 
 def _percent(share: float) -> str:

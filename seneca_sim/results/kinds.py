@@ -16,13 +16,15 @@ EVENT_HANDLING: Final = "event handling"
 LAYERNORM: Final = "layernorm"
 TOKEN_SHIFT: Final = "token shift"
 WKV: Final = "wkv"
+ATTENTION: Final = "attention"
 GATES: Final = "gates and residual"
+MATRICES: Final = "dense matrices"
 HEAD: Final = "head"
 HOST: Final = "host and entry"
 OTHER: Final = "other dense"
 LEAKAGE: Final = "leakage"
 
-DENSE_KINDS: Final = (LAYERNORM, TOKEN_SHIFT, WKV, GATES, HEAD, HOST, OTHER)
+DENSE_KINDS: Final = (LAYERNORM, TOKEN_SHIFT, WKV, ATTENTION, GATES, MATRICES, HEAD, HOST, OTHER)
 KINDS: Final = (SYNAPTIC, EVENT_HANDLING, *DENSE_KINDS, LEAKAGE)
 
 _OF_KERNEL: Final = {
@@ -33,6 +35,13 @@ _OF_KERNEL: Final = {
     "token_shift_save": TOKEN_SHIFT,
     "wkv": WKV,
     "wkv_plain": WKV,
+    "attention_append": ATTENTION,
+    "attention_start": ATTENTION,
+    "attention_scores": ATTENTION,
+    "attention_softmax": ATTENTION,
+    "attention_mix": ATTENTION,
+    "attention_send": ATTENTION,
+    "relu_fire": GATES,
     "relu2_fire": GATES,
     "gate_residual": GATES,
     "residual_add": GATES,
@@ -50,7 +59,7 @@ def site_kinds(program: Program) -> tuple[str, ...]:
         if program.sites[site].kind == "events":
             kinds[site] = EVENT_HANDLING
         elif consumer.kernel:
-            kinds[site] = HEAD
+            kinds[site] = weighted_kind(program, index)
         elif consumer.core == program.host:
             kinds[site] = HOST
         elif not kinds[site]:
@@ -60,9 +69,14 @@ def site_kinds(program: Program) -> tuple[str, ...]:
 
 
 def weighted_kind(program: Program, consumer: int) -> str:
-    """Kind of applying weights: to events that may be skipped, or to a dense vector (the head)."""
+    """Kind of applying weights: to events that may be skipped, or to a dense vector.
+
+    The head is what the last layer does so.
+    """
     site = program.sites[program.consumers[consumer].site]
-    return SYNAPTIC if site.kind == "events" else HEAD
+    if site.kind == "events":
+        return SYNAPTIC
+    return HEAD if site.layer == program.stages[-1].layer else MATRICES
 
 
 def sending_kind(program: Program, stage: int, of_site: tuple[str, ...]) -> str:

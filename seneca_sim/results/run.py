@@ -11,6 +11,7 @@ from seneca_sim.config import Mark
 from seneca_sim.cost.energy import CLASSES, EnergyTable
 from seneca_sim.cost.ops import OPS
 from seneca_sim.engine.activity import Activity, Mode
+from seneca_sim.engine.bound import Bound, standing
 from seneca_sim.program import EventStream, Program
 from seneca_sim.results.book import Book, in_order, total_counts
 from seneca_sim.results.bottleneck import Bottleneck, bottleneck_of
@@ -28,6 +29,7 @@ from seneca_sim.results.tokens import (
     percentile,
     tokens_of,
 )
+from seneca_sim.units import si
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,6 +46,7 @@ class RunResult:
         tokens: time and energy token by token.
         peak: the window of the highest power.
         bottleneck: which unit bounds the run.
+        bound: the lower bound on its cycles that it comes nearest to.
     """
 
     label: str
@@ -59,6 +62,7 @@ class RunResult:
     tokens: Tokens
     peak: Peak
     bottleneck: Bottleneck
+    bound: Bound
 
     @property
     def chip(self) -> Chip:
@@ -74,6 +78,20 @@ class RunResult:
     def time_s(self) -> float:
         """Seconds of the whole run."""
         return self.cycles / self.chip.clock_hz
+
+    def __repr__(self) -> str:
+        """One line; the default would print every array."""
+        tokens = len(self.tokens.start)
+        return (
+            f"<RunResult {self.label!r}: {self.program.name} on {self.chip.name}, {tokens} tokens, "
+            f"{si(self.energy_fj, 'fJ')}, {si(self.time_s, 's')}, run {self.run_id[:12]}>"
+        )
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows."""
+        from seneca_sim.results.notebook import html_of
+
+        return html_of(self)
 
     # -- energy ------------------------------------------------------------------------------
 
@@ -206,6 +224,7 @@ def price_run(
         tokens=tokens,
         peak=peak_of(activity, table, chip, background),
         bottleneck=bottleneck_of(chip, program, stream, activity, pieces, mode),
+        bound=standing(chip, program, stream, activity),
     )
 
 

@@ -92,6 +92,12 @@ def variant_of(result: RunResult) -> dict[str, Any]:
         "npe_dense_share": _npe_dense_share(result),
         **_sparsity(result, tokens),
         "bottleneck": _bottleneck(result),
+        "nearest_bound": {
+            "name": result.bound.name,
+            "least_cycles": result.bound.least,
+            "cycles": result.bound.cycles,
+            "times": result.bound.times,
+        },
     }
 
 

@@ -11,7 +11,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any, Final
 
 from seneca_sim.chip.mesh import HOST, LOCAL, crosses_boundary, links, neighbour
-from seneca_sim.engine.activity import PACKET_FIELDS
+from seneca_sim.results.detail import bounds_table, breakdown_table, phases_table
+from seneca_sim.results.packets import packets_frame
 from seneca_sim.results.run import RunResult
 from seneca_sim.results.sparsity import events_sent, site_sparsity
 from seneca_sim.results.terms import apportion
@@ -274,18 +275,8 @@ def tokens_table(result: RunResult) -> pd.DataFrame:
 
 def packets_table(result: RunResult) -> pd.DataFrame | None:
     """One row per (packet, destination) with every delay apart; None where none were logged."""
-    if result.activity.packets is None:
-        return None
-    frame = _frame(result.activity.packets.tolist(), PACKET_FIELDS)
-    program = result.program
-    sites = [program.sites[route.site] for route in program.routes]
-    frame.insert(1, "layer", [sites[route].layer for route in frame["route"]])
-    frame.insert(2, "source", [program.routes[route].source for route in frame["route"]])
-    steps = ("created", "injected", "arrived", "started", "done")
-    delays = ("output_wait_cycles", "network_cycles", "input_wait_cycles", "service_cycles")
-    for name, before, after in zip(delays, steps, steps[1:], strict=False):
-        frame[name] = frame[after] - frame[before]
-    return frame
+    log = result.activity.packets
+    return None if log is None else packets_frame(result.chip, result.program, log)
 
 
 TABLES: Final[dict[str, Callable[[RunResult], pd.DataFrame | None]]] = {
@@ -296,6 +287,9 @@ TABLES: Final[dict[str, Callable[[RunResult], pd.DataFrame | None]]] = {
     "channels": channels_table,
     "tokens": tokens_table,
     "packets": packets_table,
+    "breakdown": breakdown_table,
+    "phases": phases_table,
+    "bounds": bounds_table,
 }
 """Every table by the name of its file."""
 

@@ -10,7 +10,21 @@ from collections.abc import Iterator
 import numpy as np
 
 from seneca_sim.chip import Chip
-from seneca_sim.chip.mesh import Hop, crosses_boundary, links, multicast_tree, xy_path
+from seneca_sim.chip.mesh import (
+    EAST,
+    HOST,
+    LOCAL,
+    NORTH,
+    PORT_NAMES,
+    SOUTH,
+    WEST,
+    Hop,
+    crosses_boundary,
+    entry_node,
+    links,
+    multicast_tree,
+    xy_path,
+)
 from seneca_sim.cost.timing import packet_flits, serialisation_cycles
 from seneca_sim.engine.activity import Ints
 from seneca_sim.program import EventStream, Program
@@ -65,9 +79,50 @@ def link_flits(chip: Chip, program: Program, stream: EventStream) -> Ints:
 def _crossed(chip: Chip, program: Program) -> Iterator[Ints]:
     """Numbers of the links that each route crosses, in the order of `chip.mesh.links`."""
     number = {link: index for index, link in enumerate(links(chip))}
+    table = np.full((chip.cores, len(PORT_NAMES)), -1, np.int64)
+    for (node, port), index in number.items():
+        table[node, port] = index
+    fast = chip.noc.multicast == "tree" and chip.noc.topology == "mesh"
+    known: dict[tuple[int, tuple[int, ...]], Ints] = {}  # a core's routes share destinations
     for index, route in enumerate(program.routes):
-        hops = _crossings(chip, route.source, program.destinations(index))
-        yield np.array([number[hop] for hop in hops], np.int64)
+        way = route.source, program.destinations(index)
+        if way not in known:
+            known[way] = (
+                tree_links(chip, table, *way)
+                if fast
+                else np.array([number[hop] for hop in _crossings(chip, *way)], np.int64)
+            )
+        yield known[way]
+
+
+def tree_links(chip: Chip, table: Ints, source: int, targets: tuple[int, ...]) -> Ints:
+    """The links of `multicast_tree` on a mesh, as ranges along the source's row and each column.
+
+    Args:
+        chip: a mesh.
+        table: number of each link, [nodes, ports].
+        source: core, or the host.
+        targets: cores, or the host.
+    """
+    wide = chip.columns
+    start = entry_node(chip, source)
+    row, column = divmod(start, wide)
+    ends = np.array([entry_node(chip, target) for target in targets])
+    rows, columns = np.divmod(ends, wide)
+    line = row * wide
+    parts = [
+        table[line + column : line + max(column, int(columns.max())), EAST],
+        table[line + min(column, int(columns.min())) + 1 : line + column + 1, WEST],
+    ]
+    for x in np.unique(columns).tolist():
+        reached = rows[columns == x]
+        low, high = min(row, int(reached.min())), max(row, int(reached.max()))
+        parts.append(table[row * wide + x : high * wide + x : wide, SOUTH])
+        parts.append(table[(low + 1) * wide + x : row * wide + x + 1 : wide, NORTH])
+    hosts = np.array(targets) == chip.cores
+    parts.append(table[np.unique(ends[~hosts]), LOCAL])
+    parts.append(table[ends[hosts][:1], HOST])
+    return np.concatenate(parts)
 
 
 def _crossings(chip: Chip, source: int, targets: tuple[int, ...]) -> list[Hop]:

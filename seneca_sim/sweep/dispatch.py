@@ -128,7 +128,9 @@ def program_key(varied: Mapping[str, str], reads: frozenset[str] | None) -> obje
 
 
 def _is_read(path: str, reads: frozenset[str]) -> bool:
-    return path == CHIP or path in reads or path.removeprefix("chip.") in reads
+    if path == CHIP or path in reads or path.removeprefix("chip.") in reads:
+        return True
+    return any(read.endswith("*") and path.startswith(read[:-1]) for read in reads)
 
 
 def _simulation(job: Job) -> tuple[tuple[str, str], ...]:

@@ -22,9 +22,11 @@ Items = tuple[tuple[str, str], ...]
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """What one point runs on."""
+    """What one point runs on; `chip` and `overrides` say how `loaded` was made."""
 
     loaded: LoadedChip
+    chip: str
+    overrides: Mapping[str, str]
     table: EnergyTable
     run: Mapping[str, str]
     mode: Mode
@@ -40,7 +42,7 @@ def resolve(settings: Mapping[str, str], sort: Callable[[Mapping[str, str]], Sor
     parts = sort(rest)
     loaded = _chip(settings[CHIP], tuple(parts.chip.items()))
     table = _table(settings[TABLE], tuple(parts.energy.items()))
-    return Case(loaded, table, parts.run, parts.mode)
+    return Case(loaded, settings[CHIP], parts.chip, table, parts.run, parts.mode)
 
 
 @lru_cache(maxsize=64)

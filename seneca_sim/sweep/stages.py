@@ -10,11 +10,12 @@ from __future__ import annotations
 import traceback
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from seneca_sim.chip import Chip
 from seneca_sim.chip.area import AreaTable, chip_um2, core_um2, load_area
+from seneca_sim.chip.load import LoadedChip
 from seneca_sim.engine.activity import POWER_WINDOW_CYCLES, Activity, Ints
 from seneca_sim.engine.choose import Engine, chosen, simulator
 from seneca_sim.errors import InternalError, SenecaError
@@ -99,6 +100,7 @@ class Stages:
         self._streams: Memo[_Streamed] = Memo(PROGRAMS)
         self._flits: Memo[Ints] = Memo(PROGRAMS)
         self._activities: OrderedDict[str, Activity] = OrderedDict()
+        self._fitted: dict[object, LoadedChip] = {}
 
     def evaluate(self, job: Job) -> Outcome:
         """Run one point; whatever goes wrong is in the outcome."""
@@ -124,7 +126,7 @@ class Stages:
 
     def _run(self, job: Job, work: list[str]) -> Outcome:
         settings = {**self.setup.settings, **job.varied}
-        case = resolve(settings, self.setup.workload.sort)
+        case = self.fitted(resolve(settings, self.setup.workload.sort))
         compiled = self.compiled(case, work)
         streamed = self._streamed(case, compiled, work)
         name = activity_id(
@@ -147,6 +149,16 @@ class Stages:
             work=tuple(work),
             reads=self._programs.reads,
         )
+
+    def fitted(self, case: Case) -> Case:
+        """The case on the chip that the workload asks for; worked out once for what it follows."""
+        key = (case.chip, tuple(case.overrides.items()), tuple(case.run.items()))
+        if key not in self._fitted:
+            workload = self.setup.workload
+            self._fitted[key] = workload.fit(case.loaded, case.chip, case.overrides, case.run)
+            if len(self._fitted) > ACTIVITIES:
+                del self._fitted[next(iter(self._fitted))]
+        return replace(case, loaded=self._fitted[key])
 
     def compiled(self, case: Case, work: list[str]) -> _Compiled:
         """The program of a case."""

@@ -16,6 +16,8 @@ from seneca_sim.chip import Chip
 
 Reads = dict[str, object]
 T = TypeVar("T")
+PATHS = "*"
+"""Noted where a result depends on which settings there are."""
 _NOTES = "_watch_notes"
 _classes: dict[type[Any], type[Any]] = {}
 
@@ -57,7 +59,7 @@ def _subclass(kind: type[Any]) -> type[Any]:
 
 
 class WatchedSettings(Mapping[str, str]):
-    """Settings that note what is asked for; asking for all of them notes all."""
+    """Settings that note what is asked for: values, or which paths there are."""
 
     def __init__(self, settings: Mapping[str, str], reads: Reads) -> None:
         self._settings, self._reads = settings, reads
@@ -68,23 +70,27 @@ class WatchedSettings(Mapping[str, str]):
         return value
 
     def __iter__(self) -> Iterator[str]:
-        self._reads.update(self._settings)
+        self._reads[PATHS] = tuple(self._settings)
         return iter(self._settings)
 
     def __len__(self) -> int:
+        self._reads[PATHS] = tuple(self._settings)
         return len(self._settings)
 
     def __contains__(self, path: object) -> bool:
+        self._reads[PATHS] = tuple(self._settings)
         return path in self._settings
 
 
 def value_at(chip: Chip, settings: Mapping[str, str], path: str) -> object:
-    """The value that a noted path has elsewhere."""
+    """The value that a noted path has elsewhere; None for a setting that is not there."""
+    if path == PATHS:
+        return tuple(settings)
     if path in settings:
         return settings[path]
     value: Any = chip
     for name in path.split("."):
-        value = getattr(value, name)
+        value = getattr(value, name, None)
     return value
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from seneca_sim.chip import Chip
+from seneca_sim.chip.load import LoadedChip
 from seneca_sim.engine.activity import Mode
 from seneca_sim.program import EventStream, Program
 
@@ -45,6 +46,12 @@ class Workload(Protocol):
 
     def prepare(self, runs: Sequence[Mapping[str, str]], tell: Tell) -> None:
         """Record or draw the traces of some runs, once, before anything travels."""
+        ...
+
+    def fit(
+        self, loaded: LoadedChip, chip: str, overrides: Mapping[str, str], run: Mapping[str, str]
+    ) -> LoadedChip:
+        """The chip, or one of its cores in a number that follows from the workload."""
         ...
 
     def compile(self, chip: Chip, run: Mapping[str, str]) -> Program:

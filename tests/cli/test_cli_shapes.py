@@ -119,12 +119,9 @@ def test_a_recorded_trace_takes_the_place_of_drawn_masks(call: Call, shape: Path
             ("run", "small.yaml", "--set", "workload.hot_channels=2"),
             "--set workload.hot_channels=2: expected a number from 0 to 1",
         ),
-        (("run", "opt-125m"), "opt-125m is of family opt; only rwkv4 can be compiled"),
+        (("run", "rwkv7-0.1b"), "rwkv7-0.1b is of family rwkv7; rwkv4 and opt can be compiled"),
+        (("compile", "opt-350m"), "shape of opt-350m has embedding, as only OPT 350M does"),
         (("check", "rwkv4-3b"), "rwkv4-3b is a shape without weights, and this needs a model"),
-        (
-            ("compile", "small.yaml"),
-            "small.yaml is a shape without weights, and this needs a model",
-        ),
         (("trace", "record", "rwkv4-3b", "-o", "x"), "rwkv4-3b is a shape without weights"),
     ],
 )

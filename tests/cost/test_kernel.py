@@ -201,7 +201,7 @@ def test_negative_rows():
 
 
 def test_unknown_kernel():
-    with pytest.raises(InputError, match="no kernel 'wvk'; expected one of bias, "):
+    with pytest.raises(InputError, match="no kernel 'wvk'; expected one of attention_append, "):
         load_kernel("wvk")
 
 

@@ -19,7 +19,7 @@ from test_engine_rwkv import ONE_PACKET, compiled, large_chip, small_chip
 
 from seneca_sim.conformance import Scenario, all_scenarios, run_conformance
 from seneca_sim.engine import reference
-from seneca_sim.engine.activity import Activity
+from seneca_sim.engine.activity import Activity, LogWindow
 from seneca_sim.engine.compiled import simulate
 from seneca_sim.errors import DeadlockError, InputError, SenecaError
 
@@ -77,7 +77,7 @@ def seeded(seed: object) -> tuple[Case, int]:
 @given(st.randoms(use_true_random=False).map(any_case), st.sampled_from(WINDOWS))
 def test_hypothesis(case: Case, window_cycles: int) -> None:
     """S1-S21, shrinking to a small case."""
-    assert_same(case, window_cycles=window_cycles, log_packets=True)
+    assert_same(case, window_cycles=window_cycles, log_packets=True, log_slices=True)
 
 
 @pytest.mark.parametrize("part", range(4))
@@ -85,7 +85,32 @@ def test_random_programs(part: int) -> None:
     """S1-S21 on 400 more."""
     for number in range(100 * part, 100 * part + 100):
         case, window_cycles = seeded(number)
-        assert_same(case, window_cycles=window_cycles, log_packets=True)
+        assert_same(case, window_cycles=window_cycles, log_packets=True, log_slices=True)
+
+
+def test_logs_of_a_window() -> None:
+    """Rows that touch the window, no others, and no more than it allows."""
+    kept = refused = 0
+    for number in range(60):
+        case, window_cycles = seeded(number)
+        rnd = Random(f"window.{number}")
+        first = rnd.randrange(2000)
+        window = LogWindow(first, first + rnd.randrange(1, 2000), rnd.choice((20, 10**6)))
+        options = {"log_packets": True, "log_slices": True, "window_cycles": window_cycles}
+        found = assert_same(case, log_window=window, **options)
+        whole = outcome(simulate, case, **options)
+        if isinstance(found, Activity) and isinstance(whole, Activity):
+            kept += 1
+            assert np.array_equal(found.packets, touching(whole.packets, 7, 11, window))
+            assert np.array_equal(found.slices, touching(whole.slices, 2, 4, window))
+        refused += "more than 20 rows" in str(found)
+    assert kept > 10
+    assert refused > 10
+
+
+def touching(rows: np.ndarray | None, first: int, last: int, window: LogWindow) -> np.ndarray:
+    assert rows is not None
+    return rows[(rows[:, first] < window.end) & (rows[:, last] >= window.first)]
 
 
 @pytest.mark.nightly
@@ -94,7 +119,7 @@ def test_twenty_thousand(part: int) -> None:
     """Seeds 1000 to 20999."""
     for number in range(1000 + 1000 * part, 2000 + 1000 * part):
         case, window_cycles = seeded(number)
-        assert_same(case, window_cycles=window_cycles, log_packets=True)
+        assert_same(case, window_cycles=window_cycles, log_packets=True, log_slices=True)
 
 
 def traits(case: Case, found: Outcome) -> Iterable[str]:
@@ -172,7 +197,7 @@ def test_conformance(scenario: Scenario) -> None:
 def test_small_rwkv(mode: str, queues: dict[str, int]) -> None:
     """The compiled RWKV-4 with a synthesised trace."""
     case = Case(small_chip(**queues), *compiled("small", 4), mode)
-    assert isinstance(assert_same(case, log_packets=True), Activity)
+    assert isinstance(assert_same(case, log_packets=True, log_slices=True), Activity)
 
 
 def test_shipped_shape() -> None:
@@ -185,7 +210,7 @@ def test_far_events_use_the_heap() -> None:
     """S3, S11: a task that takes longer than the wheel is round."""
     chip = make_chip(2, 1, task_setup_cycles=100_000, cycles_per_instruction=500)
     case = Case(chip, single(chip), stream_of([32, 5, 0], [8, 8, 8], [0, 0, 0]), "pipelined")
-    found = assert_same(case, log_packets=True)
+    found = assert_same(case, log_packets=True, log_slices=True)
     assert isinstance(found, Activity)
     assert found.cycles > 600_000
 
@@ -228,7 +253,7 @@ def test_progress_is_told_token_by_token() -> None:
 def test_pools_grow_while_it_runs() -> None:
     """Records, power windows and the log are made longer in the middle of a run."""
     case = Case(small_chip(), *compiled("small", 4), "pipelined")
-    found = assert_same(case, window_cycles=3, log_packets=True)
+    found = assert_same(case, window_cycles=3, log_packets=True, log_slices=True)
     assert isinstance(found, Activity)
     assert len(found.window_ops) > 1000
 
@@ -239,7 +264,7 @@ sys.path.insert(0, {folder!r})
 from test_compiled_same import assert_same, seeded
 for number in range({cases}):
     case, window_cycles = seeded(number)
-    assert_same(case, window_cycles=window_cycles, log_packets=True)
+    assert_same(case, window_cycles=window_cycles, log_packets=True, log_slices=True)
 """
 
 

@@ -175,14 +175,15 @@ def test_a_memo_gives_what_the_function_gives(data: st.DataObject) -> None:
         calls.append(0)
         first = chip.core.npes
         if first == 4:
-            return first, chip.noc.hop_cycles
+            return first, chip.noc.hop_cycles, "c" in run, *(run[k] for k in run if k > "b")
         return first, run["a"], chip.core.window
 
     for _ in range(20):
+        more = data.draw(st.sampled_from([{}, {"c": "x"}]))
         chip = CHIP
         for path in data.draw(st.lists(st.sampled_from(paths), max_size=3)):
             chip = _changed(chip, path, data.draw(st.sampled_from([4, 8])))
-        run = {"a": data.draw(st.sampled_from("xy")), "b": data.draw(st.sampled_from("xy"))}
+        run = {"a": data.draw(st.sampled_from("xy")), "b": data.draw(st.sampled_from("xy")), **more}
         assert memo.get(chip, run, function) == function(chip, run)
         assert value_at(chip, run, "a") == run["a"]
     assert memo.made <= len(calls)

@@ -4,6 +4,7 @@ from workloads.compiler.choose import MapSettings, choose, smallest_cores
 from workloads.compiler.graph import LayerGraph
 from workloads.compiler.lower import compile_plan, lower
 from workloads.compiler.mapping import Mapping
+from workloads.compiler.opt import opt_graph
 from workloads.compiler.rwkv4 import rwkv4_graph
 from workloads.compiler.stack import Linear, stack
 from workloads.compiler.stream import event_stream, mask_stream
@@ -18,6 +19,7 @@ __all__ = [
     "event_stream",
     "lower",
     "mask_stream",
+    "opt_graph",
     "rwkv4_graph",
     "smallest_cores",
     "stack",

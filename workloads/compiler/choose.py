@@ -208,6 +208,12 @@ class _Search:
     def together(self) -> Plan:
         """Output split: the number by hand, or with the smallest estimated cost."""
         graph, chip, unit = self.fit.graph, self._chip, self.fit.options.unit
+        torn = next((name for layer in graph.layers for name in layer.pieces), "")
+        if torn:
+            raise CapacityError(
+                f"{graph.name}: group {torn} has a core for each piece, so all groups of a layer "
+                "cannot share cores; use mapping.strategy=grouped"
+            )
         layers, asked = len(graph.layers), self.settings.cores_per_layer
         ceiling = max(1, graph.width // unit)
         if asked > ceiling:

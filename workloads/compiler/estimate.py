@@ -103,8 +103,8 @@ class LayerEstimate:
         total, channels = 0.0, self._rows(stage.group)
         for step in stage.steps:
             kernel = load_kernel(step.kernel, chip.core.npes)
-            count = len(self.parts[stage.group].cores) if step.whole else channels
-            rows = -(-count // (chip.core.npes * kernel.width))
+            count = step.values(len(self.parts[stage.group].cores), channels)
+            rows = -(-count // (chip.core.npes * kernel.width)) * step.times
             total += chip.core.task_setup_cycles + _cycles(kernel, rows)
         for name in stage.emits:
             site = self._site(name)

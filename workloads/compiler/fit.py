@@ -42,7 +42,11 @@ class Fit:
 
     def units(self, layer: Layer, group: str) -> int:
         """Slices of the smallest size that a group has: as many cores at most."""
-        return self.units_of(layer.widths[group])
+        return rows_of(layer.widths[group], self.unit(layer, group))
+
+    def unit(self, layer: Layer, group: str) -> int:
+        """Channels of a group's smallest slice."""
+        return layer.pieces.get(group, self.options.unit)
 
     def units_of(self, width: int) -> int:
         """Slices of the smallest size that so many channels have."""
@@ -53,7 +57,7 @@ class Fit:
         key = (signature(layer), groups, cores)
         if key not in self.known:
             parts = {
-                name: even_partition(layer.widths[name], cores, self.options.unit)
+                name: even_partition(layer.widths[name], cores, self.unit(layer, name))
                 for name in groups
             }
             memory = LayerMemory(self.graph, layer, parts, self.options)
@@ -96,11 +100,13 @@ class Fit:
 
     def _runs(self, layer: Layer, group: str, cores: int) -> bool:
         npes = self.options.chip.core.npes
-        largest = -(-self.units(layer, group) // cores) * self.options.unit
+        if group in layer.pieces and cores != self.units(layer, group):
+            return False
+        largest = -(-self.units(layer, group) // cores) * self.unit(layer, group)
         for stage in layer.stages:
             for step in stage.steps if stage.group == group else ():
                 kernel = load_kernel(step.kernel, npes)
-                rows = -(-(cores if step.whole else largest) // (npes * kernel.width))
+                rows = -(-step.values(cores, largest) // (npes * kernel.width))
                 if kernel.max_rows is not None and rows > kernel.max_rows:
                     return False
         return True
@@ -176,17 +182,18 @@ class Fit:
         need = self.bits(layer, (group,), self.units(layer, group))
         return (
             f"{self.graph.name} does not fit: layer {layer.name}, group {group}: its smallest "
-            f"slice, {self.options.unit} channels, needs {need:,} bits, a core has {self.have:,}, "
-            "and even without weights it would not fit; raise core.data_memory_bits"
+            f"slice, {self.unit(layer, group)} channels, needs {need:,} bits, a core has "
+            f"{self.have:,}, and even without weights it would not fit; raise "
+            f"core.data_memory_bits{' or lower mapping.context' if group in layer.pieces else ''}"
         )
 
 
 def signature(layer: Layer) -> tuple[object, ...]:
     """What a layer's memory depends on: layers that are alike have the same."""
     return (
-        tuple((g.name, g.width) for g in layer.groups),
+        tuple((g.name, g.width, g.piece) for g in layer.groups),
         tuple((m.group, m.rows, m.columns, m.low) for m in layer.matrices),
-        tuple((v.group, v.width, v.words) for v in layer.vectors),
+        tuple((v.group, v.width, v.words, v.rows) for v in layer.vectors),
         tuple((s.group, s.width, s.audience, s.per_core) for s in layer.sites),
         tuple((s.group, len(s.steps), len(s.emits)) for s in layer.stages),
     )

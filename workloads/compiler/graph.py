@@ -13,14 +13,20 @@ from typing import Literal
 
 Place = Literal["all", "owner"]
 Audience = Literal["layer", "owner", "peer", "host"]
+LANES = -1
+"""`Vector.rows` of a vector with one word for each lane."""
 
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """`width` channels that are split over cores together."""
+    """`width` channels that are split over cores together.
+
+    `piece` > 0: each core has exactly so many, as an attention head must not be torn apart.
+    """
 
     name: str
     width: int
+    piece: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +55,8 @@ class GraphSite:
 class Vector:
     """A vector split over a group's cores: a parameter (`tensor`) or a state or scratch.
 
-    `words` 16-bit words for each channel; `per_token`: every token in flight has its own;
+    `words` 16-bit words for each channel; `rows` > 0: so many words stand in place of the core's
+    channels, or `LANES`, one for each lane; `per_token`: every token in flight has its own;
     `state`: every sequence has its own.
     """
 
@@ -60,6 +67,7 @@ class Vector:
     tensor: str = ""
     per_token: bool = False
     state: bool = False
+    rows: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +95,19 @@ class GraphStep:
     """A micro-kernel over the core's slice of its group, or over `per_core` values of each core.
 
     `operands` maps kernel operands to vectors, accumulators ("acc:<site>"), stored sites
-    ("in:<site>") or output buffers ("out:<site>").
+    ("in:<site>") or output buffers ("out:<site>"). `over` > 0: it runs over so many values in
+    place of the slice. `times`: how often.
     """
 
     kernel: str
     operands: tuple[tuple[str, str], ...]
     whole: bool = False  # one row for each of the group's cores
+    over: int = 0
+    times: int = 1
+
+    def values(self, cores: int, channels: int) -> int:
+        """How many it runs over on a core with `channels` of a group on `cores` cores."""
+        return cores if self.whole else self.over or channels
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +157,11 @@ class Layer:
     def widths(self) -> dict[str, int]:
         """Group -> channels."""
         return {group.name: group.width for group in self.groups}
+
+    @cached_property
+    def pieces(self) -> dict[str, int]:
+        """Group -> channels that each of its cores must have, where it says so."""
+        return {group.name: group.piece for group in self.groups if group.piece}
 
     @cached_property
     def weighted(self) -> frozenset[str]:

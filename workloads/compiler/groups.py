@@ -80,14 +80,16 @@ class Groups:
         return Plan(self.graph, Mapping(strategy, tuple(layers)), self.fit.options)
 
     def _parts(self, layer: Layer, kind: int, first: int) -> Parts:
-        unit, at = self.fit.options.unit, first
+        at = first
         parts: dict[str, Partition] = {}
         bare = self.shared[kind]
         for group in layer.groups:
             cores = self.counts[kind][group.name]
             again = group.name in bare and bare[0] in parts and group.name != bare[0]
             start = parts[bare[0]].cores[0] if again else at
-            parts[group.name] = even_partition(group.width, cores, unit, start)
+            parts[group.name] = even_partition(
+                group.width, cores, self.fit.unit(layer, group.name), start
+            )
             at += 0 if again else cores
         parts = self._riding(layer, parts, first)
         return packed(self.fit, layer, parts) if self.pack else parts

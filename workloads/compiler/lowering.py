@@ -284,7 +284,7 @@ class Lowering:
 
     def _step(self, step: GraphStep, core: int, parts: int, channels: int) -> Step:
         first, names = self.region_at[core]
-        rows = self._rows(step.kernel, parts if step.whole else channels)
+        rows = self._rows(step.kernel, step.values(parts, channels)) * step.times
         regions = tuple((name, first + names[place]) for name, place in step.operands)
         return Step(step.kernel, rows, regions)
 

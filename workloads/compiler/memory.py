@@ -10,7 +10,7 @@ from functools import cached_property
 from seneca_sim.chip import Chip
 from seneca_sim.errors import InputError
 from seneca_sim.program import Region
-from workloads.compiler.graph import GraphSite, Layer, LayerGraph, Matrix, Vector
+from workloads.compiler.graph import LANES, GraphSite, Layer, LayerGraph, Matrix, Vector
 from workloads.compiler.mapping import Partition, Parts, Slices
 from workloads.compiler.precision import BF16, Precision
 
@@ -221,9 +221,11 @@ class LayerMemory:
 
     def _place_vector(self, memory: CoreMemory, vector: Vector, part: tuple[int, int]) -> None:
         low, high = part
-        copies = self.options.chip.core.window if vector.per_token else 1
+        core = self.options.chip.core
+        copies = core.window if vector.per_token else 1
+        rows = vector.rows or high - low
         memory.place(
-            vector.name, high - low, columns=vector.words,
+            vector.name, core.npes if rows == LANES else rows, columns=vector.words,
             copies=self.options.batch if vector.state else copies,
             tensor=vector.tensor, low=low, high=high,
         )  # fmt: skip

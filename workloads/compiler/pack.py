@@ -19,7 +19,7 @@ def packed(fit: Fit, layer: Layer, parts: Parts) -> Parts:
     # Groups that are tried lie alone on their cores, so what the others leave does not change.
     free = {core: fit.have - memory.place(core, some).used_bits for core, some in roles.items()}
     found = [parts]
-    for group in parts:
+    for group in (name for name in parts if name not in layer.pieces):
         others = {name: part for name, part in parts.items() if name != group}
         if others and not set(parts[group].cores) & set(cores_of(others)):
             filled = _filled(fit, layer, parts, group, free)

@@ -20,7 +20,7 @@ from workloads.compiler.choose import MapSettings, smallest_cores
 from workloads.compiler.graph import GraphSite, LayerGraph
 from workloads.compiler.lower import lower
 
-FIXED = ("padding", "inverse", "shares", "threshold")
+FIXED = ("padding", "inverse", "inverse_root", "lowest", "shares", "threshold")
 """Contents of regions that the controller writes itself."""
 
 

@@ -20,9 +20,10 @@ from workloads.compiler.graph import (
     Matrix,
     Vector,
 )
+from workloads.compiler.head import RESIDUAL, head_layer
 from workloads.compiler.norm import apply_norm, norm_sites, norm_stages
 
-RESIDUAL, ATTENTION, KEY, LOGITS = "residual", "attention", "key", "logits"
+ATTENTION, KEY = "attention", "key"
 TAKES = {
     "att.key": ATTENTION,
     "att.rec": ATTENTION,
@@ -59,7 +60,10 @@ def rwkv4_graph(
     if head not in ("in", "out"):
         raise InputError(f"graph of {name}: head is {head!r}; expected in or out")
     blocks = [_block(i, sizes["width"], sizes["ffn"], state_words) for i in range(sizes["layers"])]
-    last = _head(sizes["layers"], sizes["width"], sizes["vocab"], inside=head == "in")
+    entry = _entry(entry_site(sizes["layers"]), sizes["width"])
+    last = head_layer(
+        entry, "ln_out", "ln_out", "head.weight" if head == "in" else "", sizes["vocab"]
+    )
     return LayerGraph(
         name,
         sizes["width"],
@@ -215,52 +219,3 @@ def _channel_mix(index: int, p: str, entry: str, x: tuple[str, str]) -> list[Gra
             frees=(entry,),
         ),
     ]
-
-
-def _head(index: int, width: int, vocab: int, *, inside: bool) -> Layer:
-    entry = entry_site(index)
-    x = ("x", "in:" + entry)
-    sites = [_entry(entry, width), *norm_sites("ln_out", RESIDUAL)]
-    vectors = [
-        Vector(f"ln_out.{part}", width, RESIDUAL, tensor=f"ln_out.{part}")
-        for part in ("weight", "bias")
-    ]
-    send = (("x", "norm"), ("out", "out:head"))
-    steps = (apply_norm("ln_out", "", x, "norm"), GraphStep("send_dense", send))
-    norm = GraphStage(
-        "head.norm", RESIDUAL, "all", ("ln_out.stat",), steps, ("head",),
-        frees=() if inside else (entry,), frees_apart=(entry,),
-    )  # fmt: skip
-    stages = [*norm_stages("ln_out", "", RESIDUAL, (entry,), (), x), norm]
-    groups, matrices = [Group(RESIDUAL, width)], []
-    if inside:
-        # Cores of the logits that hold nothing else are not in the last LayerNorm, so its answer
-        # does not tell that they are done with an older token: they say so themselves.
-        sites.append(GraphSite("head", width, "dense", "layer", LOGITS, window="apart"))
-        sites.append(GraphSite("logits", vocab, "dense", "host", LOGITS))
-        groups.append(Group(LOGITS, vocab))
-        matrices.append(Matrix("head.weight", "head", vocab, width, LOGITS))
-        answer = GraphStep("send_acc", (("acc", "acc:head"), ("out", "out:logits")))
-        stages.append(
-            GraphStage(
-                "head.logits",
-                LOGITS,
-                "all",
-                ("head",),
-                (answer,),
-                ("logits",),
-                frees=(entry,),
-                frees_apart=("head",),
-            )
-        )
-    else:
-        sites.append(GraphSite("head", width, "dense", "host", RESIDUAL))
-    return Layer(
-        name="head",
-        entry=entry,
-        groups=tuple(groups),
-        sites=tuple(sites),
-        vectors=(*vectors, Vector("norm", width, RESIDUAL)),
-        matrices=tuple(matrices),
-        stages=tuple(stages),
-    )

@@ -75,7 +75,7 @@ def grouped(fit: Fit, tiles: Counts, activity: Activity) -> Groups:
 
 def _asked(layer: Layer, tiles: Counts) -> dict[str, Tiling]:
     """Tilings by hand, of the layers that have such a matrix."""
-    here = {short(m.site): m.columns for m in layer.matrices}
+    here = {short(m.site): m.columns for m in _alone(layer)}
     return {name: even_tiling(here[name], n) for name, n in tiles.items() if name in here and n}
 
 
@@ -153,7 +153,12 @@ def _worth_cutting(layer: Layer) -> list[Matrix]:
     Its sums, a vocabulary from every tile, would be about as many as its weights.
     """
     kinds = {site.name: site.kind for site in layer.sites}
-    return [m for m in layer.matrices if kinds[m.site] == "events"]
+    return [m for m in _alone(layer) if kinds[m.site] == "events"]
+
+
+def _alone(layer: Layer) -> list[Matrix]:
+    """Matrices that have a site for themselves; those that share one stay split by rows."""
+    return [m for m in layer.matrices if len(layer.matrices_of[m.site]) == 1]
 
 
 def _columns_only(fit: Fit, layer: Layer, name: str) -> Tiling | None:

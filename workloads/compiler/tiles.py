@@ -83,7 +83,7 @@ def tile_group(site: str, tile: int) -> str:
 def short(site: str) -> str:
     """`blocks.3.att.key` -> `att.key`: the site's name within its layer."""
     head, _, rest = site.partition(".")
-    return rest.partition(".")[2] if head == "blocks" else site
+    return rest.partition(".")[2] if head in ("blocks", "layers") else site
 
 
 def scaled(graph: LayerGraph) -> LayerGraph:
@@ -92,14 +92,16 @@ def scaled(graph: LayerGraph) -> LayerGraph:
 
 
 def _scaled_layer(layer: Layer) -> Layer:
-    of = {m.site: m for m in layer.matrices}
+    there = {(m.site, m.group) for m in layer.matrices}
     vectors = tuple(
-        Vector(f"scale:{m.site}", m.rows, m.group, tensor=f"scale:{m.tensor}") for m in of.values()
+        Vector(f"scale:{m.site}", m.rows, m.group, tensor=f"scale:{m.tensor}")
+        for m in layer.matrices
     )
     stages = tuple(
-        replace(stage, steps=(*(_scale(site) for site in stage.needs if site in of), *stage.steps))
+        replace(stage, steps=(*(_scale(s) for s in stage.needs if (s, stage.group) in there),
+                              *stage.steps))
         for stage in layer.stages
-    )
+    )  # fmt: skip
     return replace(layer, vectors=(*layer.vectors, *vectors), stages=stages)
 
 

@@ -133,7 +133,8 @@ def site_traffic(chip: Chip, program: Program, sent: Floats) -> dict[str, tuple[
     total = np.bincount(of, sent, len(program.sites))
     crossed = np.bincount(of, sent * hops, len(program.sites))
     for site, many, far in zip(program.sites, total, crossed, strict=True):
-        name = short(site.name).rstrip("0123456789").rstrip(".")
+        head, _, number = short(site.name).rpartition(".")
+        name = head if number.isdigit() else short(site.name)  # tiles of a matrix together
         before = found.get(name, (0.0, 0.0))
         found[name] = before[0] + float(many), before[1] + float(far)
     return found

@@ -18,7 +18,7 @@ from workloads.traces.trace import ActivationTrace, SiteTrace, check_thresholds
 
 
 class Recorder:
-    """A tap that applies thresholds, y = x where |x| > T else 0, and keeps y while `on`.
+    """A tap that applies thresholds, ``y = x where |x| > T else 0``, and keeps y while `on`.
 
     Args:
         thresholds: T by full site name; 0 for sites that are not named.

@@ -51,12 +51,8 @@ class Block(nn.Module):
         """(B, T, D) to (B, T, D)."""
         x = x + self.drop(self.self_attn(self.self_attn_layer_norm(x)))
         hidden = torch.relu(self.fc1(self.final_layer_norm(x)))
-<<<<<<< HEAD
         out: Tensor = x + self.drop(self.fc2(hidden))
         return out
-=======
-        return x + self.drop(self.fc2(hidden))
->>>>>>> main
 
 
 class Decoder(nn.Module):

@@ -87,12 +87,8 @@ class Block(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, T, D) to (B, T, D); `ln0` of the first block is the model's to apply."""
         x = x + self.drop(self.att(_lower(self.ln1(x))))
-<<<<<<< HEAD
         out: Tensor = x + self.drop(self.ffn(_lower(self.ln2(x))))
         return out
-=======
-        return x + self.drop(self.ffn(_lower(self.ln2(x))))
->>>>>>> main
 
 
 class TrainableRwkv4(nn.Module):

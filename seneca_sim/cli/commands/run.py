@@ -94,7 +94,7 @@ def command(
     mode = settings.mode
     loaded, table = load_chip(chip, settings.chip), load_energy(energy, settings.energy)
     check_writable(out or RUNS_FOLDER)
-    source = _source(
+    source = source_of(
         workload, trace, settings, lambda: inputs_of(workload, text, recipe, settings, rescaled),
         others=text is not None or recipe is not None, measure=not no_accuracy,
     )  # fmt: skip
@@ -116,7 +116,7 @@ def command(
     _finish(source, bits, results, resolved, wall, out, as_json)
 
 
-def _source(
+def source_of(
     workload: str | None,
     trace: Path | None,
     settings: Settings,

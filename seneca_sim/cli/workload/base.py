@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from seneca_sim.chip import Chip
-from seneca_sim.cli.compiling import compile_shape
+from seneca_sim.chip.load import LoadedChip
+from seneca_sim.cli.compiling import compile_shape, fitted_chip
 from seneca_sim.cli.settings import RUN_SETTINGS, Settings, parse_settings
 from seneca_sim.errors import InputError
 from seneca_sim.sweep.keys import source_hash
@@ -75,7 +76,21 @@ class StudyWorkload(ABC):
 
     def compile(self, chip: Chip, run: Mapping[str, str]) -> Program:
         """Compile the shape as every other command does."""
-        return compile_shape(self.name, self.shape, chip, Settings(run=run))  # type: ignore[arg-type]
+        settings = Settings(run=run)  # type: ignore[arg-type]
+        trace = self.trace(run) if run["mapping.balance"] == "events" else None
+        return compile_shape(self.name, self.shape, chip, settings, trace)
+
+    def fit(
+        self, loaded: LoadedChip, chip: str, overrides: Mapping[str, str], run: Mapping[str, str]
+    ) -> LoadedChip:
+        """The chip, or with `mapping.fit=smallest` the smallest mesh that fits.
+
+        A study that names the mesh keeps it; the mapping then takes the fewest of its cores.
+        """
+        if run["mapping.fit"] == "chip" or {"columns", "rows"} & set(overrides):
+            return loaded
+        settings = Settings(chip=dict(overrides), run=dict(run))
+        return fitted_chip(self.name, self.shape, loaded, chip, settings)
 
     def stream(self, program: Program, run: Mapping[str, str]) -> EventStream:
         """Count a trace's events on the routes of a program."""
@@ -98,7 +113,7 @@ def workloads_hash() -> str:
     import workloads
 
     root = Path(workloads.__file__).parent
-    parts = ("compiler", "job", "models", "sparsity", "traces")
+    parts = ("compiler", "families", "job", "models", "sparsity", "traces", "zoo")
     own = Path(__file__).parent
     return source_hash((*(root / part for part in parts), own))
 

@@ -5,12 +5,25 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from seneca_sim.cli.workload.base import DENSE, VARIANT, StudyWorkload, Tell, masks_only
+from seneca_sim.cli.options import drawing_of
+from seneca_sim.cli.settings import Settings
+from seneca_sim.cli.workload.base import (
+    DENSE,
+    LOSS_INC,
+    NATURAL,
+    RECIPE,
+    SPARSIFIED,
+    VARIANT,
+    StudyWorkload,
+    Tell,
+    masks_only,
+)
 from seneca_sim.errors import InputError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from workloads.job.drawn import Drawing
     from workloads.traces import ActivationTrace
 
 
@@ -94,3 +107,50 @@ class DrawnTrace(StudyWorkload):
             if "" in self.densities and site not in named and kind_of(site) not in named:
                 named[site] = self.densities[""]
         return synthesise(shape, named, tokens=int(tokens), seed=self.seed)
+
+
+class DrawnShape(StudyWorkload):
+    """A shape of the zoo or of a file: masks drawn from its densities, as `run` draws them.
+
+    `workload.variant` is dense or one that has densities (default: sparsified if there are
+    thresholds' densities, else natural, else dense).
+    """
+
+    def __init__(self, workload: str) -> None:
+        from workloads import zoo
+        from workloads.traces import trace_shape
+
+        self._card = zoo.load_shape(workload)
+        self.name = self._card.name
+        self.shape = {**trace_shape(self._card.shape)}
+        self._traces: dict[tuple[str, Drawing], ActivationTrace] = {}
+
+    def check(self, run: Mapping[str, str]) -> None:
+        """Only variants with densities."""
+        known = (DENSE, *self._card.variants)
+        if run[VARIANT] and run[VARIANT] not in known:
+            raise InputError(
+                f"--set {VARIANT}={run[VARIANT]}: {self.name} has densities for {', '.join(known)}"
+            )
+        self.refuse(run, RECIPE, LOSS_INC)
+
+    def content(self, run: Mapping[str, str]) -> object:
+        """The shape's file; how it is drawn is in the settings."""
+        return self._card.sha256
+
+    def prepare(self, runs: Sequence[Mapping[str, str]], tell: Tell) -> None:
+        """Draw once for each variant and way of drawing."""
+        from workloads.job.drawn import draw_variant
+
+        for variant, how in dict.fromkeys(map(self._drawing, runs)):
+            if (variant, how) not in self._traces:
+                self._traces[variant, how] = draw_variant(self._card, variant, how)
+
+    def trace(self, run: Mapping[str, str]) -> ActivationTrace:
+        """The masks of a run."""
+        return self._traces[self._drawing(run)]
+
+    def _drawing(self, run: Mapping[str, str]) -> tuple[str, Drawing]:
+        named = [v for v in (SPARSIFIED, NATURAL) if v in self._card.variants]
+        variant = run[VARIANT] or (named or [DENSE])[0]
+        return variant, drawing_of(Settings(run=run))  # type: ignore[arg-type]

@@ -38,8 +38,10 @@ def workload_of(node: Node, *, measure: bool = False) -> StudyWorkload:
 
 
 def _model(node: Node, measure: bool) -> StudyWorkload:
+    from seneca_sim.cli.workload.drawn import DrawnShape
     from seneca_sim.cli.workload.recorded import RecordedModel
     from workloads.job.inputs import SHIPPED
+    from workloads.zoo.shapes import is_shape
 
     text = None
     if isinstance(node, Table):
@@ -49,7 +51,12 @@ def _model(node: Node, measure: bool) -> StudyWorkload:
         node = node.items.get("model", Scalar(node.where, ""))
     if not isinstance(node, Scalar):
         raise InputError(f"{node.where}: workload must be a name, a path or a mapping")
-    return RecordedModel(beside(node) or SHIPPED, text, measure=measure)
+    name = beside(node) or SHIPPED
+    if is_shape(name):
+        if text is not None:
+            raise InputError(f"{node.where}: {name} is a shape without weights: leave text out")
+        return DrawnShape(name)
+    return RecordedModel(name, text, measure=measure)
 
 
 def _replayed(table: Table) -> StudyWorkload:

@@ -11,6 +11,7 @@ import numpy as np
 
 from seneca_sim.chip import Chip
 from seneca_sim.chip.mesh import HOST, LOCAL
+from seneca_sim.engine.activity import WHOLE_RUN, LogWindow
 from seneca_sim.engine.compiled import layout as at
 from seneca_sim.engine.compiled.machine import Ints, Machine, Narrow, narrow, wide
 from seneca_sim.engine.compiled.network import Network, channel_count, network_of
@@ -68,6 +69,8 @@ def build(
     generation: bool,
     window_cycles: int,
     log_packets: bool,
+    log_slices: bool = False,
+    log_window: LogWindow = WHOLE_RUN,
     progress: bool,
 ) -> Machine:
     """Lay out a run."""
@@ -78,16 +81,19 @@ def build(
     x[:] = prepared.constants
     x[at.X_TOKENS], x[at.X_SLOTS] = tokens, min(prepared.chip.core.window, tokens)
     x[at.X_GENERATION], x[at.X_WINDOW_CYCLES] = generation, window_cycles
-    x[at.X_LOG], x[at.X_PROGRESS] = log_packets, progress
+    x[at.X_LOG], x[at.X_SLICES], x[at.X_PROGRESS] = log_packets, log_slices, progress
+    x[at.X_LOG_FIRST], x[at.X_LOG_END] = log_window.first, log_window.end
     slots, row, channels = int(x[at.X_SLOTS]), int(x[at.X_ROW]), int(x[at.X_CHANNELS])
     fixed = int(x[at.X_PORTS]) + 3 * cores + channels
     log_rows = max(4096, 2 * int(x[at.X_LOG_MARGIN])) if log_packets else 0
+    slice_rows = max(4096, 2 * int(x[at.X_SLICE_MARGIN])) if log_slices else 0
     z = wide(at.STATE)
     z[at.Z_HOST_DIRTY] = 1
     z[at.Z_NODE] = z[at.Z_PACKET] = z[at.Z_TASK] = at.NONE
     machine = Machine(
         nodes=narrow(fixed * at.NODE),
         tasks=narrow(0),
+        pushed=wide(0),
         arrivals=wide(0),
         ports=_copy(network.ports),
         traffic=wide(len(network.ports) * at.TRAFFIC),
@@ -124,6 +130,7 @@ def build(
         asking=narrow(len(network.ports)),
         calling=narrow(channels),
         log=wide(log_rows * at.LOG_FIELDS),
+        slices=wide(slice_rows * at.SLICE),
         x=x,
         z=z,
     )
@@ -149,7 +156,8 @@ def more_tasks(machine: Machine, count: int) -> Machine:
     """Add so many free tasks."""
     tasks = _longer(machine.tasks, count, at.TASK_SIZE, machine.z, at.Z_TASK)
     machine.z[at.Z_TASKS] += count
-    return machine._replace(tasks=tasks)
+    logged = tasks.size // at.TASK_SIZE if machine.x[at.X_SLICES] else 0
+    return machine._replace(tasks=tasks, pushed=_extended(machine.pushed, logged))
 
 
 def more_packets(machine: Machine, count: int) -> Machine:
@@ -318,6 +326,7 @@ def _constants(chip: Chip, program: Program, network: Network, ways: Ways, tasks
         at.X_NODE_MARGIN: len(network.links) + channel_count(chip) + at.SPARE + 6 * chip.cores,
         at.X_TASK_MARGIN: at.SPARE + chip.cores * (2 + min(core.task_fifo, noc.packet_events)),
         at.X_PACKET_MARGIN: 2 * chip.cores + at.SPARE, at.X_LOG_MARGIN: chip.cores + at.SPARE,
+        at.X_SLICE_MARGIN: len(network.links) + channel_count(chip) + at.SPARE + 4 * chip.cores,
     }  # fmt: skip
     for index, value in values.items():
         x[index] = value

@@ -19,6 +19,7 @@ from numba.core import config as numba_config
 from platformdirs import user_cache_dir
 
 from seneca_sim.cost import timing
+from seneca_sim.engine import activity
 
 config: Any = numba_config
 _njit: Any = njit  # takes options that its type does not know
@@ -36,7 +37,8 @@ COMPILED = (
 def sources() -> tuple[Path, ...]:
     """The files that compiled code is made from."""
     folder = Path(__file__).parent
-    return (*(folder / f"{name}.py" for name in COMPILED), Path(timing.__file__))
+    others = (Path(str(module.__file__)) for module in (timing, activity))
+    return (*(folder / f"{name}.py" for name in COMPILED), *others)
 
 
 @cache
@@ -57,9 +59,13 @@ def kernel(function: F) -> F:
 
 
 def inlined(function: F) -> F:
-    """Compile a function into each of its callers, or, without the compiler, leave it as it is."""
+    """Compile a function into each of its callers, or, without the compiler, leave it as it is.
+
+    With checked bounds it is called, since the checks would make the whole very long to compile.
+    """
+    force = not config.BOUNDSCHECK
     compiled: F = _njit(
-        function, forceinline=True, no_cpython_wrapper=True, no_cfunc_wrapper=True, **FLAGS
+        function, forceinline=force, no_cpython_wrapper=True, no_cfunc_wrapper=True, **FLAGS
     )
     return compiled
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from numba.extending import register_jitable
 
 from seneca_sim.cost import timing
+from seneca_sim.engine.activity import BLOCKED_SLICE
 from seneca_sim.engine.compiled import layout as at
 from seneca_sim.engine.compiled.cache import inlined
 from seneca_sim.engine.compiled.machine import Machine
@@ -23,6 +24,7 @@ from seneca_sim.engine.compiled.parts import (
     end,
     enter,
     give_node,
+    log_slice,
     new_task,
     room_is_back,
     schedule,
@@ -77,7 +79,9 @@ def receive(m: Machine, core: int, node: int) -> bool:
     packet = m.nodes[node + at.PACKET]
     token = m.packets[packet + at.K_TOKEN]
     if m.x[at.X_LOG]:
-        m.clocks[core // at.CORE_PER_CLOCKS + at.L_STARTED] = m.z[at.Z_NOW]
+        clock = core // at.CORE_PER_CLOCKS
+        m.clocks[clock + at.L_STARTED] = m.z[at.Z_NOW]
+        m.clocks[clock + at.L_STALLED] = m.clocks[clock + at.L_BLOCKED]
     m.cores[core + at.C_TOKEN] = token
     prefetch(m.nodes, m.nodes[node + at.NEXT])
     leaves = m.packets[packet + at.K_LEAVES]
@@ -228,6 +232,8 @@ def advance(m: Machine, core: int) -> None:
     if m.cores[core + at.C_STATE] == at.CALLED:
         clock = core // at.CORE_PER_CLOCKS
         m.clocks[clock + at.L_BLOCKED] += m.z[at.Z_NOW] - m.clocks[clock + at.L_BLOCKED_SINCE]
+        if m.x[at.X_SLICES]:
+            log_blocked(m, core)
     else:
         end(m, core)
     while True:
@@ -262,6 +268,17 @@ def advance(m: Machine, core: int) -> None:
 
 
 @inlined
+def log_blocked(m: Machine, core: int) -> None:
+    """S17: the controller has waited until now for room in the task FIFO."""
+    item, place = m.cores[core + at.C_ITEM], m.cores[core + at.C_NUMBER]
+    if m.cores[core + at.C_NEXT_STEP] == at.PUSH_STAGE:
+        item = m.x[at.X_CONSUMERS] + m.consumers[item * at.CONSUMER + at.U_STAGE]
+    since, now = m.clocks[core // at.CORE_PER_CLOCKS + at.L_BLOCKED_SINCE], m.z[at.Z_NOW]
+    token = m.cores[core + at.C_TOKEN]
+    log_slice(m, BLOCKED_SLICE, place, since, since, now, token, item, 0)
+
+
+@inlined
 def push_next(m: Machine, core: int, step: int) -> None:
     """S9, S10: push the group or stage whose turn it is, and say what follows."""
     item, vector = m.cores[core + at.C_ITEM], m.cores[core + at.C_VECTOR]
@@ -287,6 +304,8 @@ def push_task(m: Machine, core: int, item: int, group: int, stage: int, fetch: i
     tasks[task + at.Q_ITEM], tasks[task + at.Q_TOKEN] = item, m.cores[core + at.C_TOKEN]
     tasks[task + at.Q_GROUP], tasks[task + at.Q_STAGE] = group, stage
     tasks[task + at.Q_FETCH], tasks[task + at.Q_READY] = fetch, fetch == 0
+    if m.x[at.X_SLICES]:
+        m.pushed[task // at.TASK_SIZE] = m.z[at.Z_NOW]
     append(tasks, m.cores, core + at.N_HEAD, task)
     waiting = m.cores[core + at.N_WAITING] + 1
     m.cores[core + at.N_WAITING] = waiting
@@ -307,9 +326,11 @@ def release(m: Machine, core: int) -> None:
     m.cores[core + at.C_IN_HEAD] = m.nodes[node + at.NEXT]
     packet = m.nodes[node + at.PACKET]
     room_is_back(m, m.cores[core + at.C_LOCAL_PORT], m.packets[packet + at.K_FLITS])
-    arrived = started = 0
+    arrived = started = stalled = 0
     if m.x[at.X_LOG]:
+        clock = core // at.CORE_PER_CLOCKS
         arrived = m.arrivals[node // at.NODE]
-        started = m.clocks[core // at.CORE_PER_CLOCKS + at.L_STARTED]
-    finish(m, packet, m.cores[core + at.C_NUMBER], arrived, started)
+        started = m.clocks[clock + at.L_STARTED]
+        stalled = m.clocks[clock + at.L_BLOCKED] - m.clocks[clock + at.L_STALLED]
+    finish(m, packet, m.cores[core + at.C_NUMBER], arrived, started, stalled)
     give_node(m, node)

@@ -35,7 +35,7 @@ def answer(m: Machine, packet: int) -> None:
         if m.answers[row + at.W_ENDS] == m.x[at.X_ANSWERS] and m.answers[row + at.W_DUE] == 0:
             m.answers[row + at.W_DONE] = now
             m.z[at.Z_DONE] += 1
-    finish(m, packet, m.x[at.X_CORES], now, now)
+    finish(m, packet, m.x[at.X_CORES], now, now, 0)
     m.z[at.Z_HOST_DIRTY] = 1
 
 

@@ -62,8 +62,8 @@ CLOCKS = 16
 CORE_PER_CLOCKS = CORE // CLOCKS
 (
     L_CONTROLLER, L_NPES, L_GENERATOR, L_ACTIVE, L_ACTIVE_SINCE, L_BLOCKED, L_BLOCKED_SINCE,
-    L_STARTED, L_OUT_BLOCKED, L_OUT_SINCE, L_STARVED, L_STARVED_SINCE,
-) = range(12)  # fmt: skip
+    L_STARTED, L_OUT_BLOCKED, L_OUT_SINCE, L_STARVED, L_STARVED_SINCE, L_STALLED,
+) = range(13)  # fmt: skip
 IDLE, WORKING, BLOCKED, CALLED = range(4)
 CONTROLLER, NPES, GENERATOR, SMPU = 1, 2, 4, 8  # bits of C_DIRTY
 # What a controller does next when its instructions are done.
@@ -116,16 +116,17 @@ I_OUT = I_SIMPLE + SIMPLE
     X_UNICAST, X_ROTATE, X_UNSAFE, X_GENERATION, X_ANSWERS, X_PREFETCH, X_CHANNEL_BITS, X_LATENCY,
     X_HOST_ROUTES, X_HOST_BUFFER, X_NODE_MARGIN, X_PACKET_MARGIN, X_LOG_MARGIN, X_LOG, X_PROGRESS,
     X_SLOTS, X_DEPTH, X_WINDOW_END, X_FLIT_BITS, X_HOP, X_HOP_BETWEEN, X_SERIALS,
-    X_SERIALS_BETWEEN, X_TASK_MARGIN,
-) = range(48)  # fmt: skip
-CONSTANTS = 48
+    X_SERIALS_BETWEEN, X_TASK_MARGIN, X_LOG_FIRST, X_LOG_END, X_SLICES, X_SLICE_MARGIN,
+) = range(52)  # fmt: skip
+CONSTANTS = 56
 
 # -- The loop's own state between two calls.
 (
     Z_NOW, Z_RESUME, Z_NODE, Z_NODES, Z_PACKET, Z_PACKETS, Z_HEAP, Z_DONE, Z_DELIVERIES, Z_WAKEUPS,
     Z_LOG, Z_TOKEN, Z_ROUTE, Z_SEQUENCE, Z_COPY, Z_HOST_USED, Z_HOST_PEAK, Z_HOST_DIRTY, Z_DIRTY,
     Z_ASKING, Z_ITEM, Z_SEEN, Z_CALLING, Z_TOLD, Z_TURNS, Z_TASK, Z_TASKS, Z_MADE,
-) = range(28)  # fmt: skip
+    Z_SLICES,
+) = range(29)  # fmt: skip
 STATE = 32
 
 # -- Why the loop has returned.
@@ -142,5 +143,7 @@ CHUNK = 32  # slots of the wheel for each word of `occupied`
 SPARE = 8
 WORD_BITS = 16
 WORDS_PER_EVENT = 2
-LOG_FIELDS = 11
+LOG_FIELDS = 12
 """Columns of the log: those of `PACKET_FIELDS` but hops."""
+SLICE = 8
+"""Columns of the log of slices: `SLICE_FIELDS`."""

@@ -44,7 +44,7 @@ def run(arrays: Machine) -> int:
     m = bare(arrays)
     while True:
         if m.z[at.Z_RESUME] == 0:
-            why = wanted(m, arrays.windows.size, arrays.log.size)
+            why = wanted(m, arrays.windows.size, arrays.log.size, arrays.slices.size)
             if why != at.FINISHED:
                 return why
             arrivals(m)
@@ -67,7 +67,7 @@ def run(arrays: Machine) -> int:
 
 
 @inlined
-def wanted(m: Machine, windows: int, log: int) -> int:
+def wanted(m: Machine, windows: int, log: int, slices: int) -> int:
     """What the caller must make longer before this cycle; FINISHED if nothing."""
     now = m.z[at.Z_NOW]
     if m.z[at.Z_NODES] < m.x[at.X_NODE_MARGIN]:
@@ -77,6 +77,8 @@ def wanted(m: Machine, windows: int, log: int) -> int:
     if m.z[at.Z_TASKS] < m.x[at.X_TASK_MARGIN]:
         return at.MORE_TASKS
     if m.x[at.X_LOG] and m.z[at.Z_LOG] + m.x[at.X_LOG_MARGIN] > log // at.LOG_FIELDS:
+        return at.LOG_FULL
+    if m.x[at.X_SLICES] and m.z[at.Z_SLICES] + m.x[at.X_SLICE_MARGIN] > slices // at.SLICE:
         return at.LOG_FULL
     if now >= m.x[at.X_WINDOW_END]:
         window = now // m.x[at.X_WINDOW_CYCLES]

@@ -20,6 +20,7 @@ class Machine(NamedTuple):
 
     nodes: Narrow
     tasks: Narrow
+    pushed: Ints
     arrivals: Ints
     ports: Narrow
     traffic: Ints
@@ -56,6 +57,7 @@ class Machine(NamedTuple):
     asking: Narrow
     calling: Narrow
     log: Ints
+    slices: Ints
     x: Ints
     z: Ints
 
@@ -64,8 +66,8 @@ class Machine(NamedTuple):
 def bare(m: Machine) -> Machine:
     """The same with bare pointers for arrays."""
     return Machine(
-        pointer(m.nodes), pointer(m.tasks), pointer(m.arrivals), pointer(m.ports),
-        pointer(m.traffic),
+        pointer(m.nodes), pointer(m.tasks), pointer(m.pushed), pointer(m.arrivals),
+        pointer(m.ports), pointer(m.traffic),
         pointer(m.since), pointer(m.buffers), pointer(m.cores), pointer(m.clocks),
         pointer(m.channels), pointer(m.packets), pointer(m.stamps), pointer(m.places),
         pointer(m.leaves), pointer(m.ways), pointer(m.routes), pointer(m.counts),
@@ -74,7 +76,7 @@ def bare(m: Machine) -> Machine:
         pointer(m.items), pointer(m.tokens), pointer(m.windows), pointer(m.wheel),
         pointer(m.occupied), pointer(m.heap), pointer(m.credits_in), pointer(m.answers),
         pointer(m.stage_done), pointer(m.dirty), pointer(m.asking), pointer(m.calling),
-        pointer(m.log), pointer(m.x), pointer(m.z),
+        pointer(m.log), pointer(m.slices), pointer(m.x), pointer(m.z),
     )  # fmt: skip
 
 

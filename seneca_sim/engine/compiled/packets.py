@@ -92,11 +92,11 @@ def credit(m: Machine, packet: int) -> None:
 
 
 @inlined
-def finish(m: Machine, packet: int, target: int, arrived: int, started: int) -> None:
+def finish(m: Machine, packet: int, target: int, arrived: int, started: int, stalled: int) -> None:
     """A destination is done with a packet; with the last one it is booked and its record free."""
     m.z[at.Z_DELIVERIES] += 1
     if m.x[at.X_LOG]:
-        write_log(m, packet, target, arrived, started)
+        write_log(m, packet, target, arrived, started, stalled)
     m.packets[packet + at.K_LEFT] -= 1
     if m.packets[packet + at.K_LEFT] == 0:
         item = m.packets[packet + at.K_ITEM]
@@ -115,11 +115,15 @@ def finish(m: Machine, packet: int, target: int, arrived: int, started: int) -> 
 
 
 @inlined
-def write_log(m: Machine, packet: int, target: int, arrived: int, started: int) -> None:
-    """S17: a row of the log."""
+def write_log(
+    m: Machine, packet: int, target: int, arrived: int, started: int, stalled: int
+) -> None:
+    """S17: a row of the log, if it touches the window."""
+    p, stamp = m.packets, packet // at.PACKET_PER_STAMPS
+    if m.stamps[stamp + at.S_CREATED] >= m.x[at.X_LOG_END] or m.z[at.Z_NOW] < m.x[at.X_LOG_FIRST]:
+        return
     row = m.z[at.Z_LOG] * at.LOG_FIELDS
     m.z[at.Z_LOG] += 1
-    p, stamp = m.packets, packet // at.PACKET_PER_STAMPS
     m.log[row], m.log[row + 1] = p[packet + at.K_ROUTE] // at.ROUTE, p[packet + at.K_TOKEN]
     m.log[row + 2], m.log[row + 3] = p[packet + at.K_SEQUENCE], target
     m.log[row + 4], m.log[row + 5] = p[packet + at.K_EVENTS], p[packet + at.K_FLITS]
@@ -128,6 +132,7 @@ def write_log(m: Machine, packet: int, target: int, arrived: int, started: int) 
         m.stamps[stamp + at.S_INJECTED],
     )
     m.log[row + 8], m.log[row + 9], m.log[row + 10] = arrived, started, m.z[at.Z_NOW]
+    m.log[row + 11] = stalled
 
 
 @inlined

@@ -223,6 +223,20 @@ def book(m: Machine, item: int, token: int, field: int, amount: int) -> None:
 
 
 @inlined
+def log_slice(
+    m: Machine, unit: int, place: int, since: int, start: int, end: int, token: int, item: int,
+    amount: int,
+) -> None:  # fmt: skip
+    """Add a row to the log of slices, if it touches the window; the caller looks at X_SLICES."""
+    if since < m.x[at.X_LOG_END] and end >= m.x[at.X_LOG_FIRST]:
+        row = m.z[at.Z_SLICES] * at.SLICE
+        m.z[at.Z_SLICES] += 1
+        m.slices[row], m.slices[row + 1], m.slices[row + 2] = unit, place, since
+        m.slices[row + 3], m.slices[row + 4], m.slices[row + 5] = start, end, token
+        m.slices[row + 6], m.slices[row + 7] = item, amount
+
+
+@inlined
 def book_task(m: Machine, token: int, kind: int, events: int) -> None:
     """S16: count a task of a kind under token and window."""
     here = at.SIMPLE + 2 * kind

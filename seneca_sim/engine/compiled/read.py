@@ -8,20 +8,19 @@ from numpy.typing import NDArray
 from seneca_sim.chip import Chip
 from seneca_sim.chip.mesh import LOCAL
 from seneca_sim.cost.ops import OP_INDEX, OPS
-from seneca_sim.engine.activity import PACKET_FIELDS, Activity
+from seneca_sim.engine.activity import Activity
 from seneca_sim.engine.compiled import layout as at
 from seneca_sim.engine.compiled.build import Prepared
+from seneca_sim.engine.compiled.logs import Logs
 from seneca_sim.engine.compiled.machine import Machine
 from seneca_sim.engine.compiled.network import channel_count
 from seneca_sim.engine.compiled.tasks import Tasks
-from seneca_sim.program import EventStream, Program
+from seneca_sim.program import EventStream
 
 Ints = NDArray[np.int64]
 
 
-def activity_of(
-    prepared: Prepared, stream: EventStream, machine: Machine, log: list[Ints] | None
-) -> Activity:
+def activity_of(prepared: Prepared, stream: EventStream, machine: Machine, logs: Logs) -> Activity:
     """Read everything off."""
     chip, program, tasks = prepared.chip, prepared.program, prepared.tasks
     x, z = machine.x, machine.z
@@ -68,7 +67,8 @@ def activity_of(
         link_packets=traffic[at.T_PACKETS],
         link_busy=traffic[at.T_BUSY],
         link_blocked=traffic[at.T_BLOCKED],
-        packets=None if log is None else _packets(chip, program, log),
+        packets=logs.packet_table(chip, program),
+        slices=logs.slice_table(prepared.network.links),
     )
 
 
@@ -137,26 +137,3 @@ def _row_ops(chip: Chip, tasks: Tasks, table: Ints) -> Ints:
         kinds = np.array(tasks.kinds, np.int64)
         ops += table[:, at.SIMPLE :: 2] @ kinds[:, 0] + table[:, at.SIMPLE + 1 :: 2] @ kinds[:, 1]
     return ops
-
-
-def _packets(chip: Chip, program: Program, log: list[Ints]) -> Ints:
-    """The log with the hops of each row, sorted by all columns."""
-    rows = np.concatenate(log) if log else np.zeros((0, at.LOG_FIELDS), np.int64)
-    sources = np.array([route.source for route in program.routes], np.int64)[rows[:, 0]]
-    whole = np.empty((len(rows), len(PACKET_FIELDS)), np.int64)
-    whole[:, :6], whole[:, 7:] = rows[:, :6], rows[:, 6:]
-    whole[:, 6] = _distances(chip, sources, rows[:, 3])
-    return whole[np.lexsort(whole.T[::-1])]
-
-
-def _distances(chip: Chip, sources: Ints, targets: Ints) -> Ints:
-    """Router outputs crossed, the one into the core or the host included (S7)."""
-    ends = [np.where(e == chip.cores, chip.host_node, e) for e in (sources, targets)]
-    steps = np.ones(len(sources), np.int64)
-    for size, places in (
-        (chip.columns, [e % chip.columns for e in ends]),
-        (chip.rows, [e // chip.columns for e in ends]),
-    ):
-        apart = np.abs(places[0] - places[1])
-        steps += np.minimum(apart, size - apart) if chip.noc.topology == "torus" else apart
-    return steps

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from seneca_sim.engine.activity import LINK_SLICE
 from seneca_sim.engine.compiled import layout as at
 from seneca_sim.engine.compiled.cache import inlined
 from seneca_sim.engine.compiled.machine import Machine
@@ -9,6 +10,7 @@ from seneca_sim.engine.compiled.parts import (
     BITS,
     ask,
     give_node,
+    log_slice,
     room_is_back,
     schedule,
     take_node,
@@ -77,6 +79,8 @@ def grant(m: Machine, port: int, index: int) -> None:
     ports[port + at.P_BUSY_CYCLES] += serial
     if ports[port + at.P_FLITS] > at.CARRY or ports[port + at.P_BUSY_CYCLES] > at.CARRY:
         carry(m, port)
+    if m.x[at.X_SLICES]:
+        log_link(m, port, packet, serial)
     m.packets[packet + at.K_HOPS] += flits
     m.windows[m.x[at.X_WINDOW] + at.FLIT_HOPS] += flits
     if between:
@@ -98,6 +102,15 @@ def grant(m: Machine, port: int, index: int) -> None:
     if after != serial:
         schedule(m, now + serial, port // at.PORT_PER_NODE, at.LINKS)
     schedule(m, now + after, node, kind)
+
+
+@inlined
+def log_link(m: Machine, port: int, packet: int, serial: int) -> None:
+    """S17: a packet is on a link; the port's number, whether or not it leads somewhere."""
+    now, route = m.z[at.Z_NOW], m.packets[packet + at.K_ROUTE] // at.ROUTE
+    token, flits = m.packets[packet + at.K_TOKEN], m.packets[packet + at.K_FLITS]
+    place = port // at.PORT_SIZE
+    log_slice(m, LINK_SLICE, place, now, now, now + serial, token, route, flits)
 
 
 @inlined

@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seneca_sim.chip import Chip
-from seneca_sim.engine.activity import POWER_WINDOW_CYCLES, Activity, Mode
+from seneca_sim.engine.activity import (
+    POWER_WINDOW_CYCLES,
+    WHOLE_RUN,
+    Activity,
+    LogWindow,
+    Mode,
+)
 from seneca_sim.engine.checks import check_inputs
 from seneca_sim.engine.compiled import layout as at
 from seneca_sim.engine.compiled.build import (
@@ -19,6 +25,7 @@ from seneca_sim.engine.compiled.build import (
     more_windows,
     prepare,
 )
+from seneca_sim.engine.compiled.logs import Logs
 from seneca_sim.engine.compiled.loop import run
 from seneca_sim.engine.compiled.machine import Machine
 from seneca_sim.engine.compiled.read import activity_of
@@ -37,6 +44,8 @@ def simulate(
     mode: Mode = "generation",
     window_cycles: int = POWER_WINDOW_CYCLES,
     log_packets: bool = False,
+    log_slices: bool = False,
+    log_window: LogWindow = WHOLE_RUN,
     shuffle: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Activity:
@@ -50,14 +59,18 @@ def simulate(
             (a token enters as soon as the window of the first stage allows).
         window_cycles: width of the windows of `Activity.window_ops`.
         log_packets: also return `Activity.packets`.
+        log_slices: also return `Activity.slices`.
+        log_window: cycles of the logs, and how many rows they may have.
         shuffle: not used; there are no processes whose order could matter.
         progress: called with the number of tokens done, after each.
 
     Raises:
         InputError: program and chip or stream do not fit each other.
+        CapacityError: a log would have more rows than `log_window` allows.
         DeadlockError: nothing can move and tokens are left.
     """
-    return _run(chip, program, stream, mode, window_cycles, log_packets, progress)[0]
+    logs = Logs(log_packets, log_slices, log_window)
+    return _run(chip, program, stream, mode, window_cycles, logs, progress)[0]
 
 
 def effort(chip: Chip, program: Program, stream: EventStream, mode: Mode) -> dict[str, int]:
@@ -67,7 +80,7 @@ def effort(chip: Chip, program: Program, stream: EventStream, mode: Mode) -> dic
     the looks of cores and outputs at their queues in START and ARBITRATE, which need no event.
     `packets` are those that are made, with unicast one for each destination.
     """
-    activity, z = _run(chip, program, stream, mode, POWER_WINDOW_CYCLES, False, None)
+    activity, z = _run(chip, program, stream, mode, POWER_WINDOW_CYCLES, Logs(), None)
     return {
         "wakeups": activity.wakeups,
         "turns": int(z[at.Z_TURNS]),
@@ -82,7 +95,7 @@ def _run(
     stream: EventStream,
     mode: Mode,
     window_cycles: int,
-    log_packets: bool,
+    logs: Logs,
     progress: Callable[[int], None] | None,
 ) -> tuple[Activity, Ints]:
     check_inputs(chip, program, stream, mode, window_cycles)
@@ -93,32 +106,32 @@ def _run(
         stream,
         generation=mode == "generation",
         window_cycles=window_cycles,
-        log_packets=log_packets,
+        log_packets=logs.packets is not None,
+        log_slices=logs.slices is not None,
+        log_window=logs.window,
         progress=progress is not None,
     )
-    log: list[Ints] | None = [] if log_packets else None
-    machine = _drive(chip, program, machine, log, progress)
+    machine = _drive(chip, program, machine, logs, progress)
     done = int(machine.z[at.Z_DONE])
     if done < stream.tokens:
         raise DeadlockError(
             f"deadlock in cycle {int(machine.z[at.Z_NOW])}: {done} of {stream.tokens} tokens done; "
             f"{waiting_text(chip, program, machine)}"
         )
-    return activity_of(prepared, stream, machine, log), machine.z
+    return activity_of(prepared, stream, machine, logs), machine.z
 
 
 def _drive(
     chip: Chip,
     program: Program,
     machine: Machine,
-    log: list[Ints] | None,
+    logs: Logs,
     progress: Callable[[int], None] | None,
 ) -> Machine:
     """Call the loop until it is through, and do what it asks for in between."""
     while True:
         why = run(machine)
-        if log is not None:
-            _take_log(machine, log)
+        logs.take(machine)
         if progress is not None:
             _tell(machine, progress)
         if why == at.FINISHED:
@@ -133,12 +146,6 @@ def _drive(
             machine = more_windows(machine)
         elif why == at.WINDOW_BROKEN:
             raise InputError(_broken(chip, program, machine))
-
-
-def _take_log(machine: Machine, log: list[Ints]) -> None:
-    rows = int(machine.z[at.Z_LOG])
-    log.append(machine.log.reshape(-1, at.LOG_FIELDS)[:rows].copy())
-    machine.z[at.Z_LOG] = 0
 
 
 def _tell(machine: Machine, progress: Callable[[int], None]) -> None:

@@ -5,6 +5,12 @@ from __future__ import annotations
 from numba.extending import register_jitable
 
 from seneca_sim.cost import timing
+from seneca_sim.engine.activity import (
+    CAPTURE_SLICE,
+    FETCH_SLICE,
+    STARVED_SLICE,
+    TASK_SLICE,
+)
 from seneca_sim.engine.compiled import layout as at
 from seneca_sim.engine.compiled.cache import inlined
 from seneca_sim.engine.compiled.machine import Machine
@@ -17,6 +23,7 @@ from seneca_sim.engine.compiled.parts import (
     end,
     give_node,
     give_task,
+    log_slice,
     schedule,
     take_node,
     touch,
@@ -40,12 +47,16 @@ def start_npes(m: Machine, core: int) -> None:
     if m.cores[core + at.N_STARVING]:
         m.cores[core + at.N_STARVING] = 0
         m.clocks[clock + at.L_STARVED] += now - m.clocks[clock + at.L_STARVED_SINCE]
+        if m.x[at.X_SLICES]:
+            log_task(m, core, task, STARVED_SLICE, m.clocks[clock + at.L_STARVED_SINCE], 0)
     m.cores[core + at.N_HEAD] = m.tasks[task + at.NEXT]
     m.cores[core + at.N_WAITING] -= 1
     if m.cores[core + at.C_STATE] == at.BLOCKED:
         schedule(m, now + 1, m.cores[core + at.C_NODE], at.CONTROLLERS)
         m.cores[core + at.C_STATE] = at.CALLED
     spent = book_start(m, task)
+    if m.x[at.X_SLICES]:
+        log_task(m, core, task, TASK_SLICE, m.pushed[task // at.TASK_SIZE], spent)
     m.cores[core + at.N_STAGE] = m.tasks[task + at.Q_STAGE]
     m.cores[core + at.N_TOKEN] = m.tasks[task + at.Q_TOKEN]
     m.cores[core + at.N_FETCH] = m.tasks[task + at.Q_FETCH] != 0
@@ -55,6 +66,15 @@ def start_npes(m: Machine, core: int) -> None:
     begin(m, core)
     node = m.cores[core + at.C_NODE] + m.x[at.X_CORES] * at.NODE
     schedule(m, now + spent, node, at.OTHERS)
+
+
+@inlined
+def log_task(m: Machine, core: int, task: int, unit: int, since: int, spent: int) -> None:
+    """S17: NPEs begin a task (`spent` cycles), or have waited for its weights until now."""
+    now, item, token = m.z[at.Z_NOW], m.tasks[task + at.Q_ITEM], m.tasks[task + at.Q_TOKEN]
+    start, amount = (now, m.tasks[task + at.Q_GROUP]) if spent else (since, 0)
+    place = m.cores[core + at.C_NUMBER]
+    log_slice(m, unit, place, since, start, now + spent, token, item, amount)
 
 
 @inlined
@@ -140,6 +160,10 @@ def capture(m: Machine, core: int) -> None:
     m.cores[core + at.G_PACKET] = packet
     m.cores[core + at.G_STATE] = at.WORKING
     m.clocks[core // at.CORE_PER_CLOCKS + at.L_GENERATOR] += spent
+    if m.x[at.X_SLICES]:
+        now, route = m.z[at.Z_NOW], m.packets[packet + at.K_ROUTE] // at.ROUTE
+        place = m.cores[core + at.C_NUMBER]
+        log_slice(m, CAPTURE_SLICE, place, now, now, now + spent, token, route, events)
     begin(m, core)
     node = m.cores[core + at.C_NODE] + 2 * m.x[at.X_CORES] * at.NODE
     schedule(m, m.z[at.Z_NOW] + spent, node, at.OTHERS)
@@ -221,6 +245,10 @@ def transfer(m: Machine, channel: int, node: int, core: int) -> None:
     m.channels[channel + at.H_BUSY] = 1
     m.channels[channel + at.H_BUSY_CYCLES] += spent
     m.channels[channel + at.H_BITS] += bits
+    if m.x[at.X_SLICES]:
+        now, place = m.z[at.Z_NOW], channel // at.CHANNEL
+        item, token = m.tasks[task + at.Q_ITEM], m.tasks[task + at.Q_TOKEN]
+        log_slice(m, FETCH_SLICE, place, now, now, now + spent, token, item, bits)
     item, row = m.tasks[task + at.Q_ITEM] * at.ITEM_SIZE, m.tasks[task + at.Q_TOKEN] * m.x[at.X_ROW]
     book(m, item, row, at.FETCHED_BITS, bits)
     book(m, item, row, at.WRITES, bits // at.WORD_BITS)

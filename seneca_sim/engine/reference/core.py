@@ -11,6 +11,7 @@ from simpy import Environment
 from simpy.events import Event, Timeout
 
 from seneca_sim.cost.timing import capture_cycles, closing_group
+from seneca_sim.engine.activity import BLOCKED_SLICE, CAPTURE_SLICE, STARVED_SLICE
 from seneca_sim.engine.reference.clock import ARRIVE, PHASES, START, Bell, cycle_of
 from seneca_sim.engine.reference.network import nobody
 from seneca_sim.engine.reference.packet import Packet
@@ -39,7 +40,7 @@ class InputQueue:
 
     def arrive(self, packet: Packet) -> None:
         """A whole packet is in the queue."""
-        packet.visits[self.core] = [cycle_of(self.env), -1, -1]
+        packet.visits[self.core] = [cycle_of(self.env), -1, 0]
         self.packets.append(packet)
         self.reader.ring(START)
 
@@ -89,6 +90,7 @@ class Npes:
     def push(self, task: Task) -> None:
         """Called by the controller when there is room (in ARRIVE)."""
         self.fifo.append(task)
+        task.pushed = cycle_of(self.env)
         self.peak = max(self.peak, len(self.fifo))
         if task.fetch_bits:
             self.smpu.push(task)
@@ -106,7 +108,7 @@ class Npes:
             task = self.fifo.popleft()
             self.room.ring_next_cycle()
             self.busy += task.cycles
-            machine.start_task(task)
+            machine.start_task(task, self.core)
             self.active.begin()
             yield Timeout(env, PHASES * task.cycles + ARRIVE - START)
             self.active.end()
@@ -124,6 +126,8 @@ class Npes:
         while not self.fifo[0].ready:
             yield self.bell.wait()
         self.starved += cycle_of(self.env) - since
+        task = self.fifo[0]
+        self.machine.log_slice(STARVED_SLICE, self.core, since, task.item, task.token)
 
 
 class EventGenerator:
@@ -154,6 +158,15 @@ class EventGenerator:
             for packet in machine.packets_of(task.stage, task.token):
                 cycles = capture_cycles(packet.events, per_cycle)
                 self.busy += cycles
+                machine.log_slice(
+                    CAPTURE_SLICE,
+                    self.core,
+                    cycle_of(env),
+                    packet.route,
+                    packet.token,
+                    cycles=cycles,
+                    amount=packet.events,
+                )
                 machine.book(packet, EVENT, packet.events)
                 machine.book(packet, WRITE_WORD, WORDS_PER_EVENT * packet.events)
                 self.active.begin()
@@ -222,7 +235,8 @@ class Controller:
     def _receive(self, packet: Packet) -> Generator[Event, None, None]:
         """S9: header, events, groups as they fill, then what the end of the vector sets off."""
         machine, spec = self.machine, self.spec
-        packet.visits[self.core][1] = cycle_of(self.env)
+        visit, blocked = packet.visits[self.core], self.blocked
+        visit[1] = cycle_of(self.env)
         item = machine.consumer_of(packet, self.core)
         instructions = spec.packet_in_instructions
         if item < 0:
@@ -232,6 +246,7 @@ class Controller:
             machine.take_events(item, packet)
             yield from self._take(item, packet, instructions)
         self.inputs.release(packet)
+        visit[2] = self.blocked - blocked
         machine.finish(packet, self.core)
 
     def _take(self, item: int, packet: Packet, instructions: int) -> Generator[Event, None, None]:
@@ -288,6 +303,7 @@ class Controller:
             since = cycle_of(self.env)
             yield npes.room.wait()
             self.blocked += cycle_of(self.env) - since
+            self.machine.log_slice(BLOCKED_SLICE, self.core, since, task.item, task.token)
         npes.push(task)
 
     def _work(

@@ -37,7 +37,7 @@ class Host:
         """A whole packet is taken the moment it arrives."""
         machine, host = self.machine, self.machine.program.host
         now = cycle_of(self.env)
-        packet.visits[host] = [now, now, now]
+        packet.visits[host] = [now, now, 0]
         self.used -= packet.flits
         self.upstream()
         if machine.consumer_of(packet, host) < 0:

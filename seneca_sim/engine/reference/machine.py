@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,14 @@ from seneca_sim.chip.mesh import (
 from seneca_sim.cost.kernel import load_kernel
 from seneca_sim.cost.ops import OP_INDEX
 from seneca_sim.cost.timing import packet_flits, task_cycles
+from seneca_sim.engine.activity import (
+    LINK_SLICE,
+    PACKET_FIELDS,
+    SLICE_FIELDS,
+    TASK_SLICE,
+    WHOLE_RUN,
+    LogWindow,
+)
 from seneca_sim.engine.reference.clock import cycle_of
 from seneca_sim.engine.reference.core import (
     Activeness,
@@ -38,6 +47,7 @@ from seneca_sim.engine.reference.core import (
 )
 from seneca_sim.engine.reference.host import Host
 from seneca_sim.engine.reference.links import LinkKinds
+from seneca_sim.engine.reference.log import Log
 from seneca_sim.engine.reference.memory import Channel, Smpu
 from seneca_sim.engine.reference.network import InputBuffer, OutputPort, Sink
 from seneca_sim.engine.reference.packet import Packet
@@ -59,6 +69,8 @@ class Machine:
         generation: bool,
         window_cycles: int,
         log_packets: bool,
+        log_slices: bool = False,
+        log_window: LogWindow = WHOLE_RUN,
     ) -> None:
         self.env = Environment()
         self.chip, self.program, self.stream = chip, program, stream
@@ -78,7 +90,9 @@ class Machine:
             for n, c in zip(program.sources, program.consumers, strict=True)
             if c.core == program.host
         )
-        self.packet_rows: list[tuple[int, ...]] | None = [] if log_packets else None
+        spans = ("created", "done"), ("since", "end")
+        self.packet_log = Log(PACKET_FIELDS, spans[0], log_window) if log_packets else None
+        self.slice_log = Log(SLICE_FIELDS, spans[1], log_window) if log_slices else None
         self.deliveries = 0
         self.last_cycle = 0
         self.announcing = chip.core.completion == "announce"
@@ -115,6 +129,9 @@ class Machine:
         self.ports = [
             OutputPort(env, self.tally, kinds.of(link), self._sink(link)) for link in self.links
         ]
+        if self.slice_log is not None:
+            for index, port in enumerate(self.ports):
+                port.log = partial(self._log_link, index)
         port_at = dict(zip(self.links, self.ports, strict=True))
         for (node, _), buffer in self.buffers.items():
             buffer.outputs = {port: p for (n, port), p in port_at.items() if n == node}
@@ -145,7 +162,8 @@ class Machine:
         if kind == "none":
             return []
         op = OP_INDEX[f"mem.{kind.replace('-', '_')}_bit"]
-        return [Channel(self, op) for _ in range(self.chip.channel(self.chip.cores - 1) + 1)]
+        count = self.chip.channel(self.chip.cores - 1) + 1
+        return [Channel(self, index, op) for index in range(count)]
 
     def _sink(self, link: Hop) -> Sink:
         node, port = link
@@ -232,25 +250,23 @@ class Machine:
     def finish(self, packet: Packet, core: int) -> None:
         """A destination is done with a packet."""
         self.deliveries += 1
-        visit = packet.visits.pop(core)
-        if self.packet_rows is None:
+        arrived, started, stalled = packet.visits.pop(core)
+        if self.packet_log is None:
             return
-        source = self.program.routes[packet.route].source
-        self.packet_rows.append(
-            (
-                packet.route,
-                packet.token,
-                packet.sequence,
-                core,
-                packet.events,
-                packet.flits,
-                self._distance(source, core),
-                packet.created,
-                packet.injected,
-                visit[0],
-                visit[1],
-                cycle_of(self.env),
-            )
+        self.packet_log.add(
+            packet.route,
+            packet.token,
+            packet.sequence,
+            core,
+            packet.events,
+            packet.flits,
+            self._distance(self.program.routes[packet.route].source, core),
+            packet.created,
+            packet.injected,
+            arrived,
+            started,
+            cycle_of(self.env),
+            stalled,
         )
 
     def _distance(self, source: int, target: int) -> int:
@@ -302,7 +318,7 @@ class Machine:
             self._tasks[key] = Task(item, -1, cycles, self.tally.kind(counts))
         template = self._tasks[key]
         bits = events * self.fetch_bits[item]
-        return Task(item, token, template.cycles, template.kind, -1, bits, not bits)
+        return Task(item, token, template.cycles, template.kind, -1, bits, not bits, events)
 
     def stage_task(self, stage: int, token: int) -> Task:
         """The task that runs a stage's kernels one after another."""
@@ -322,15 +338,57 @@ class Machine:
         cost = load_kernel(kernel, self.chip.core.npes).cost(rows, events)
         return cost.cycles, cost.counts
 
-    def start_task(self, task: Task) -> None:
+    def start_task(self, task: Task, core: int) -> None:
         """The NPEs begin a task."""
+        now = cycle_of(self.env)
         self.npe_cycles[task.item] += task.cycles
-        self.tally.task(task.item, task.token, cycle_of(self.env), task.kind)
+        self.tally.task(task.item, task.token, now, task.kind)
+        self.log_slice(
+            TASK_SLICE,
+            core,
+            task.pushed,
+            task.item,
+            task.token,
+            start=now,
+            cycles=task.cycles,
+            amount=task.events,
+        )
 
     def stage_done(self, task: Task) -> None:
         """The NPEs have finished a stage."""
         self.stage_cycle[task.stage, task.token] = cycle_of(self.env)
         self.finished[task.stage] = task.token + 1
+
+    # -- the log of slices ---------------------------------------------------------------------
+
+    def log_slice(
+        self,
+        unit: int,
+        place: int,
+        since: int,
+        item: int,
+        token: int,
+        *,
+        start: int = -1,
+        cycles: int = 0,
+        amount: int = 0,
+    ) -> None:
+        """Log what a unit does from `start` for `cycles`, or has done from `since` to now."""
+        if self.slice_log is not None:
+            begun = since if start < 0 else start
+            end = begun + cycles if cycles else cycle_of(self.env)
+            self.slice_log.add(unit, place, since, begun, end, token, item, amount)
+
+    def _log_link(self, index: int, packet: Packet, cycles: int) -> None:
+        self.log_slice(
+            LINK_SLICE,
+            index,
+            cycle_of(self.env),
+            packet.route,
+            packet.token,
+            cycles=cycles,
+            amount=packet.flits,
+        )
 
     # -- booking -----------------------------------------------------------------------------
 

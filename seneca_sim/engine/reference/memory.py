@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from simpy.events import Event, Timeout
 
+from seneca_sim.engine.activity import FETCH_SLICE
 from seneca_sim.engine.reference.clock import ARBITRATE, ARRIVE, PHASES, START, Bell, cycle_of
 from seneca_sim.engine.reference.tally import WRITE_WORD
 from seneca_sim.engine.reference.task import Task
@@ -21,8 +22,8 @@ WORD_BITS = 16
 class Channel:
     """One memory channel: fetches of its cores in turn, one transfer at a time."""
 
-    def __init__(self, machine: Machine, op: int) -> None:
-        self.env, self.machine, self.op = machine.env, machine, op
+    def __init__(self, machine: Machine, index: int, op: int) -> None:
+        self.env, self.machine, self.index, self.op = machine.env, machine, index, op
         self.bits_per_cycle = machine.chip.memory.channel_bits
         self.latency = machine.chip.memory_latency_cycles
         self.waiting: dict[int, deque[tuple[Task, Callable[[], None]]]] = {}
@@ -51,6 +52,15 @@ class Channel:
             self.busy += cycles
             self.bits += task.fetch_bits
             self._book(task)
+            self.machine.log_slice(
+                FETCH_SLICE,
+                self.index,
+                cycle_of(env),
+                task.item,
+                task.token,
+                cycles=cycles,
+                amount=task.fetch_bits,
+            )
             yield Timeout(env, PHASES * cycles + ARRIVE - ARBITRATE)
             self._deliver(here)
             if self.waiting:

@@ -115,6 +115,7 @@ class OutputPort:
         self.bell = Bell(env)
         sink.upstream = self.room_made
         self.flits = self.packets = self.busy = self.blocked = 0
+        self.log: Callable[[Packet, int], None] | None = None
 
     def ask(self, buffer: InputBuffer) -> None:
         """A buffer's head wants this port (in ARRIVE)."""
@@ -183,6 +184,8 @@ class OutputPort:
         self.flits += packet.flits
         self.packets += 1
         self.busy += serial
+        if self.log is not None:
+            self.log(packet, serial)
         now = cycle_of(self.env)
         self.tally.add(packet.item, packet.token, now, FLIT_HOP, packet.flits)
         if kind.boundary_bits:

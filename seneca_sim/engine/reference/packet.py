@@ -22,4 +22,4 @@ class Packet:
     injected: int = -1
     visits: dict[int, list[int]] = field(
         default_factory=dict
-    )  # destination -> arrived, started, done
+    )  # destination -> arrived, started, stalled

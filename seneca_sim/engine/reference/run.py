@@ -8,7 +8,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seneca_sim.chip import Chip
-from seneca_sim.engine.activity import PACKET_FIELDS, POWER_WINDOW_CYCLES, Activity, Mode
+from seneca_sim.engine.activity import (
+    POWER_WINDOW_CYCLES,
+    WHOLE_RUN,
+    Activity,
+    LogWindow,
+    Mode,
+)
 from seneca_sim.engine.checks import check_inputs
 from seneca_sim.engine.reference.clock import PHASES
 from seneca_sim.engine.reference.machine import Machine
@@ -25,6 +31,8 @@ def simulate(
     mode: Mode = "generation",
     window_cycles: int = POWER_WINDOW_CYCLES,
     log_packets: bool = False,
+    log_slices: bool = False,
+    log_window: LogWindow = WHOLE_RUN,
     shuffle: int | None = None,
     progress: Callable[[int], None] | None = None,
 ) -> Activity:
@@ -38,11 +46,14 @@ def simulate(
             (a token enters as soon as the window of the first stage allows).
         window_cycles: width of the windows of `Activity.window_ops`.
         log_packets: also return `Activity.packets`.
+        log_slices: also return `Activity.slices`.
+        log_window: cycles of the logs, and how many rows they may have.
         shuffle: seed for the order in which processes are created; no result depends on it.
         progress: called with the number of tokens done, after each.
 
     Raises:
         InputError: program and chip or stream do not fit each other.
+        CapacityError: a log would have more rows than `log_window` allows.
         DeadlockError: nothing can move and tokens are left.
     """
     check_inputs(chip, program, stream, mode, window_cycles)
@@ -53,6 +64,8 @@ def simulate(
         generation=mode == "generation",
         window_cycles=window_cycles,
         log_packets=log_packets,
+        log_slices=log_slices,
+        log_window=log_window,
     )
     machine.host.progress = progress
     machine.start(shuffle)
@@ -101,7 +114,8 @@ def _activity(machine: Machine) -> Activity:
         link_packets=_ints(p.packets for p in ports),
         link_busy=_ints(p.busy for p in ports),
         link_blocked=_ints(p.blocked for p in ports),
-        packets=_packets(machine),
+        packets=None if machine.packet_log is None else machine.packet_log.table(),
+        slices=None if machine.slice_log is None else machine.slice_log.table(),
     )
 
 
@@ -112,9 +126,3 @@ def _ints(values: Iterable[int]) -> NDArray[np.int64]:
 def _scheduled_events(machine: Machine) -> int:
     """How many wake-ups SimPy has scheduled: its own event counter is the cheapest witness."""
     return int(next(machine.env._eid))
-
-
-def _packets(machine: Machine) -> NDArray[np.int64] | None:
-    if machine.packet_rows is None:
-        return None
-    return np.array(sorted(machine.packet_rows), np.int64).reshape(-1, len(PACKET_FIELDS))

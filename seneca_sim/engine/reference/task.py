@@ -7,7 +7,10 @@ from dataclasses import dataclass
 
 @dataclass(slots=True, eq=False)
 class Task:
-    """`fetch_bits` of weights come from off-core memory; until then it is not `ready`."""
+    """A group of `events`, or a stage (`stage` >= 0).
+
+    `fetch_bits` of weights come from off-core memory; until then it is not `ready`.
+    """
 
     item: int
     token: int
@@ -16,3 +19,5 @@ class Task:
     stage: int = -1
     fetch_bits: int = 0
     ready: bool = True
+    events: int = 0
+    pushed: int = -1  # cycle

@@ -1,0 +1,22 @@
+"""Sphinx: `sphinx-build -W docs build/docs`."""
+
+from seneca_sim import __version__
+
+project = "seneca_sim"
+copyright = "the seneca_sim authors, Apache-2.0"
+version = release = __version__
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click"]
+exclude_patterns = ["notebooks/.ipynb_checkpoints"]
+html_theme = "furo"
+html_title = f"seneca_sim {version}"
+html_extra_path = ["llms.txt"]
+html_copy_source = False
+
+myst_enable_extensions = ["deflist"]
+myst_heading_anchors = 3
+
+autodoc_typehints = "signature"
+autodoc_member_order = "bysource"
+napoleon_google_docstring = True
+napoleon_numpy_docstring = False

@@ -1,0 +1,108 @@
+"""Run a finished run again: what its folder says was used, and whether it is the same."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from seneca_sim.chip.load import LoadedChip, load_chip, parse_chip
+from seneca_sim.cli.settings import RUN_SETTINGS, Settings, parse_settings
+from seneca_sim.cost.energy import EnergyTable, load_energy, parse_energy
+from seneca_sim.engine.activity import POWER_WINDOW_CYCLES
+from seneca_sim.errors import InputError
+from seneca_sim.results.folder import RESOLVED, SUMMARY, read_summary
+from seneca_sim.results.ids import activity_id
+
+if TYPE_CHECKING:
+    from seneca_sim.results import RunResult
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a run runs on.
+
+    Attributes:
+        loaded: the chip.
+        table: energies.
+        settings: of the run.
+        workload: what to run; None where a trace says it.
+        known: label -> activity id of a finished run; empty for a new one.
+    """
+
+    loaded: LoadedChip
+    table: EnergyTable
+    settings: Settings
+    workload: str | None
+    known: Mapping[str, str]
+
+
+def is_run(name: str) -> bool:
+    """Whether a name is that of a run folder."""
+    return (Path(name) / SUMMARY).is_file()
+
+
+def new_setting(workload: str | None, chip: str, energy: str, sets: tuple[str, ...]) -> Setting:
+    """From the command line."""
+    settings = parse_settings(sets)
+    loaded, table = load_chip(chip, settings.chip), load_energy(energy, settings.energy)
+    return Setting(loaded, table, settings, workload, {})
+
+
+def setting_of(run: str, trace: Path | None) -> Setting:
+    """From a run folder.
+
+    Raises:
+        InputError: the folder is damaged, or a trace must be given.
+    """
+    summary, resolved = read_summary(run), _resolved(Path(run) / RESOLVED)
+    workload = resolved["workload"]
+    if "trace" in workload and trace is None:
+        raise InputError(
+            f"{run}: ran a recorded trace, which is not in the folder; give it with --trace"
+        )
+    settings = Settings(run=RUN_SETTINGS | {k: str(v) for k, v in resolved["settings"].items()})
+    return Setting(
+        parse_chip(_yaml(resolved["chip"]), f"{run}/{RESOLVED}"),
+        parse_energy(_yaml(resolved["energy"]), f"{run}/{RESOLVED}"),
+        settings,
+        workload.get("name"),
+        {v["label"]: v["activity_id"] for v in summary["variants"]},
+    )
+
+
+def check_same(run: str, setting: Setting, result: RunResult) -> None:
+    """Refuse a run that is not the one in the folder.
+
+    Raises:
+        InputError: its id differs.
+    """
+    asked = activity_id(
+        setting.loaded.chip, result.program, result.stream, result.mode, POWER_WINDOW_CYCLES
+    )
+    if setting.known.get(result.label) != asked:
+        raise InputError(
+            f"{run}: {result.label} cannot be made again from what is here, its events differ; "
+            f"give what it ran with --text, --recipe or --trace"
+        )
+
+
+def _resolved(path: Path) -> dict[str, Any]:
+    from ruamel.yaml import YAML
+    from ruamel.yaml.error import YAMLError
+
+    try:
+        found = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
+    except (OSError, YAMLError):
+        found = None
+    parts = ("workload", "settings", "chip", "energy")
+    if not isinstance(found, dict) or not all(isinstance(found.get(p), dict) for p in parts):
+        raise InputError(f"{path}: cannot be read; the folder is damaged, run again")
+    return found
+
+
+def _yaml(part: Mapping[str, Any]) -> str:
+    from seneca_sim.config import yaml_text
+
+    return yaml_text(part)

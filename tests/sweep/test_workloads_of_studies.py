@@ -1,0 +1,151 @@
+"""Workloads of studies: a sweep's numbers are those that `run` prints; the studies that ship."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sweep_tools import written
+
+from seneca_sim.cli.main import main
+from seneca_sim.cli.settings import RUN_SETTINGS
+from seneca_sim.cli.sweeping import open_study
+from seneca_sim.sweep.study import LIBRARY
+
+
+@pytest.fixture(scope="module")
+def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    import torch
+    from safetensors.torch import save_file
+
+    from workloads.models import Rwkv4Shape
+    from workloads.models.layout import expected_shapes
+
+    generator = torch.Generator().manual_seed(0)
+    shape = Rwkv4Shape(layers=2, width=32, ffn=64, vocab=256)
+    weights = {
+        name: torch.randn(size, generator=generator) / (size[-1] ** 0.5 if len(size) == 2 else 1)
+        for name, size in expected_shapes(shape).items()
+    }
+    path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
+    save_file(weights, path)
+    return path
+
+
+@pytest.fixture
+def answer(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Any:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SENECA_SIM_CACHE", str(tmp_path / "cache"))
+
+    def run(*arguments: object) -> Any:
+        capsys.readouterr()
+        code = main([str(a) for a in arguments])
+        out, err = capsys.readouterr()
+        assert code == 0, err
+        return json.loads(out)
+
+    return run
+
+
+HEAD = """\
+schema: seneca-study/1
+name: variants
+workload: %s
+settings: {workload.tokens: 2, workload.context: 3}
+"""
+
+
+def test_a_model_gives_what_run_prints(answer: Any, tmp_path: Path, model: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_bytes(bytes(range(32, 127)) * 3)
+    body = (
+        "axes: {grid: {workload.variant: [dense, natural], workload.tokens: [2, 3]}}\n"
+        "report: [energy_per_token_j, bits_per_byte]\n"
+    )
+    study = written(tmp_path, body, HEAD % f"{{model: {model}, text: {text}}}")
+    answer("sweep", study, "--jobs", 1, "--json")
+    rows = answer("sweep", "table", study, "--json")["rows"]
+    for tokens in (2, 3):
+        sets = ["--set", f"workload.tokens={tokens}", "--set", "workload.context=3"]
+        run = answer("run", model, "--text", text, *sets, "--json")
+        for variant in run["variants"]:
+            (row,) = (
+                r
+                for r in rows
+                if (r["workload.variant"], r["workload.tokens"]) == (variant["label"], tokens)
+            )
+            assert row["run_id"] == variant["run_id"]
+            assert row["energy_fj"] == variant["energy_fj"]
+            assert row["bits_per_byte"] == run["bits_per_byte"]["natural"]
+
+
+def test_a_trace_gives_what_run_prints(answer: Any, tmp_path: Path, model: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_bytes(bytes(range(32, 127)) * 3)
+    record = ["--text", text, "--set", "workload.tokens=2", "-o", "t.safetensors"]
+    assert main([str(a) for a in ("trace", "record", model, *record)]) == 0
+    body = "axes: {grid: {noc.hop_cycles: [1, 2], workload.variant: [natural, dense]}}\n"
+    study = written(tmp_path, body, HEAD % "{trace: t.safetensors}")
+    answer("sweep", study, "--jobs", 1, "--json")
+    rows = answer("sweep", "table", study, "--json")["rows"]
+    run = answer("run", "--trace", "t.safetensors", "--set", "noc.hop_cycles=1", "--json")
+    wanted = {variant["label"]: variant["run_id"] for variant in run["variants"]}
+    found = {r["workload.variant"]: r["run_id"] for r in rows if r["noc.hop_cycles"] == 1}
+    assert found == wanted
+
+
+@pytest.mark.nightly
+def test_thresholds_are_searched_for_once_and_remembered(
+    answer: Any, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("seneca_sim.cli.workload.recorded.CALIBRATION_BYTES", 1025)
+    body = "axes: {grid: {sparsity.loss_inc: [1.01, 1.2]}}\n"
+    study = written(tmp_path, body, HEAD % model)
+    answer("sweep", study, "--jobs", 1, "--json")
+    rows = answer("sweep", "table", study, "--json")["rows"]
+    assert rows[1]["sparsity"] > rows[0]["sparsity"]
+
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("searched again")
+
+    monkeypatch.setattr("workloads.sparsity.search.sparsify", never)
+    answer("sweep", study, "--jobs", 1, "--store", "other", "--json")
+    assert answer("sweep", "table", study, "--store", "other", "--json")["rows"] == rows
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("workload.variant: [sparsified]", "tiny.safetensors comes without thresholds; give"),
+        ("workload.variant: [sparse]", "expected dense, natural, sparsified; did you mean"),
+        ("sparsity.loss_inc: [0.5]", "expected a factor from 1 up, as in 1.0005"),
+        ("sparsity.recipe: [none.yaml]", "none.yaml"),
+        ("workload.tokens: [100000]", "give a longer text or fewer tokens"),
+    ],
+)
+def test_what_a_model_cannot_do_is_said_before_it_runs(
+    tmp_path: Path, model: Path, line: str, message: str
+) -> None:
+    from seneca_sim.errors import InputError
+
+    study = written(tmp_path, f"axes: {{grid: {{{line}}}}}\n", HEAD % model)
+    with pytest.raises(InputError) as caught:
+        open_study(str(study))
+    assert str(caught.value).startswith(f"{study}:5:")
+    assert message in str(caught.value)
+
+
+COUNTS = {"core-counts": 82, "rwkv4-169m-layer": 1008, "rwkv4-169m": 48}
+
+
+def test_all_studies_that_ship_are_counted_here() -> None:
+    assert sorted(COUNTS) == LIBRARY.names()
+
+
+@pytest.mark.parametrize("name", COUNTS)
+def test_studies_that_ship_have_the_points_that_the_docs_say(name: str) -> None:
+    if name != "core-counts" and "weights.bits" not in RUN_SETTINGS:
+        pytest.skip("this version has no setting weights.bits")
+    assert len(open_study(name).sweep.points) == COUNTS[name]

@@ -1,0 +1,68 @@
+"""Tables of studies from rows written by hand, and latency by critical path."""
+
+from typing import Any
+
+import pytest
+
+from seneca_sim.errors import InputError
+from workloads.studies.__main__ import HERE, lines_of
+from workloads.studies.tables import VIEWS, compare, energies, gains, parts, scaling
+
+
+def row(variant: str, joules: float, seconds: float, macs: float) -> dict[str, Any]:
+    return {
+        "status": "ok", "workload.variant": variant, "weights.bits": "int4",
+        "mapping.head": "out", "mapping.weights": "core", "cycles": 1, "tokens": 2,
+        "cores_used": 5573, "energy_per_token_j": joules, "latency_per_token_s": seconds,
+        "macs_per_token": macs, "energy_by_class_fj.npe": 2_000_000_000_000,
+        "energy_by_class_fj.noc": 400_000_000_000, "energy_by_class_fj.leakage": 10**12,
+        "energy_by_op_fj.noc.flit_hop": 8_000_000_000, "error": "",
+    }  # fmt: skip
+
+
+THREE = [
+    row("dense", 0.03, 0.04, 27),
+    row("natural", 0.02, 0.03, 20),
+    row("sparsified", 0.01, 0.02, 10),
+]
+
+
+def test_parts_of_energy_are_per_token_in_mj() -> None:
+    assert energies(THREE[0]) == pytest.approx((1.0, 0.2, 0.5))
+
+
+def test_gains_are_over_the_natural_run() -> None:
+    line = gains(THREE)[-1]
+    assert "30 / 20 / 10" in line
+    assert line.endswith("| 2.00 | 1.50 | 2.000 |")
+    assert len(gains(THREE[1:])) == 2  # no third run, no row
+
+
+def test_parts_compare_natural_with_sparsified() -> None:
+    assert parts(THREE)[-1] == (
+        "| INT4 | cores | out | 1 / 1 | 1.00 | 0.2 / 0.2 | 1.00 | 0.5 / 0.5 | 1.00 |"
+    )
+
+
+def test_flit_hops_and_errors_have_their_cells() -> None:
+    broken = {**THREE[0], "status": "failed", "error": "does not fit"}
+    lines = compare([THREE[0], broken])
+    assert lines[-2].endswith("| 2.00 |")  # 8e9 fJ over two tokens, 2,000 fJ a flit-hop: 2 M
+    assert "does not fit" in lines[-1]
+
+
+def test_speed_up_is_over_the_smallest_mesh() -> None:
+    small = {**THREE[0], "columns": 14, "rows": 14, "mode": "generation", "time_s": 0.1}
+    large = {**small, "columns": 28, "latency_per_token_s": 0.01}
+    rows = [small, large, {**small, "mode": "pipelined"}, {**large, "mode": "pipelined"}]
+    assert "| 10.000 | 4.00 |" in scaling(rows)[-1]
+
+
+def test_every_study_file_has_a_view() -> None:
+    for file in HERE.glob("*.yaml"):
+        assert any(part in file.stem for part in VIEWS) or file.stem.startswith("rwkv4-")
+
+
+def test_an_unknown_study_is_named_with_those_there() -> None:
+    with pytest.raises(InputError, match=r"there are .*rwkv4-3b.*speed"):
+        lines_of(["rwkv4-4b"])
