@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -49,7 +49,7 @@ class Settings:
 
     chip: dict[str, str] = field(default_factory=dict)
     energy: dict[str, str] = field(default_factory=dict)
-    run: dict[str, str] = field(default_factory=lambda: dict(RUN_SETTINGS))
+    run: Mapping[str, str] = field(default_factory=lambda: dict(RUN_SETTINGS))
 
     def counts(self, prefix: str) -> dict[str, int]:
         """Settings that begin with `prefix`, by the rest of their names."""
@@ -108,7 +108,8 @@ def parse_settings(pairs: Sequence[str]) -> Settings:
     Raises:
         InputError: no "=", or a path that nothing has.
     """
-    settings = Settings()
+    run = dict(RUN_SETTINGS)
+    settings = Settings(run=run)
     for pair in pairs:
         path, equals, value = pair.partition("=")
         path, value = ALIASES.get(path.strip(), path.strip()), value.strip()
@@ -116,7 +117,7 @@ def parse_settings(pairs: Sequence[str]) -> Settings:
             raise InputError(f"--set {pair}: expected path=value, as in core.npes=16")
         head, _, rest = path.partition(".")
         if path in RUN_SETTINGS or path.startswith(COUNTS):
-            settings.run[path] = value
+            run[path] = value
         elif head == "energy" and rest:
             settings.energy[rest] = value
         elif head == "chip" and rest:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -64,20 +65,19 @@ def cases(tokens: int, quick: bool) -> dict[str, Make]:
 
     deliveries = {64: 3e6, 256: 2.5e6}
     found: dict[str, Make] = {
-        f"shipped {density}": lambda density=density: shipped_shape(tokens, density)  # type: ignore[misc]
-        for density in DENSITIES
+        f"shipped {density}": partial(shipped_shape, tokens, density) for density in DENSITIES
     }
     for cores, steps in SWEEP_TOKENS.items():
         wanted = deliveries.get(cores)
         targets = (Target("deliveries_per_second", wanted),) if wanted else ()
-        found[f"D1024 {cores}"] = lambda c=cores, n=steps, t=targets: hand.d1024(  # type: ignore[misc]
-            c, "tree", n, sweep="D1024, 4 to 1,024 cores", targets=t
+        found[f"D1024 {cores}"] = partial(
+            hand.d1024, cores, "tree", steps, sweep="D1024, 4 to 1,024 cores", targets=targets
         )
-    found["D1024 unicast"] = lambda: hand.d1024(64, "unicast")
+    found["D1024 unicast"] = partial(hand.d1024, 64, "unicast")
     for cores in SWEEP_TOKENS:
-        found[f"blocks {cores}"] = lambda c=cores: llm.scaled(c)  # type: ignore[misc]
+        found[f"blocks {cores}"] = partial(llm.scaled, cores)
     for cores in hand.PEER_EVENTS:
-        found[f"connected {cores}"] = lambda c=cores: hand.fully_connected(c)  # type: ignore[misc]
+        found[f"connected {cores}"] = partial(hand.fully_connected, cores)
     found["idle"] = hand.idle
     small = (Target("tokens_per_second", 50),)
     large = (

@@ -76,7 +76,7 @@ class StudyWorkload(ABC):
 
     def compile(self, chip: Chip, run: Mapping[str, str]) -> Program:
         """Compile the shape as every other command does."""
-        settings = Settings(run=run)  # type: ignore[arg-type]
+        settings = Settings(run=run)
         trace = self.trace(run) if run["mapping.balance"] == "events" else None
         return compile_shape(self.name, self.shape, chip, settings, trace)
 

@@ -153,4 +153,4 @@ class DrawnShape(StudyWorkload):
     def _drawing(self, run: Mapping[str, str]) -> tuple[str, Drawing]:
         named = [v for v in (SPARSIFIED, NATURAL) if v in self._card.variants]
         variant = run[VARIANT] or (named or [DENSE])[0]
-        return variant, drawing_of(Settings(run=run))  # type: ignore[arg-type]
+        return variant, drawing_of(Settings(run=run))

@@ -67,7 +67,7 @@ def _term_moves(old: Numbers, new: Numbers) -> Iterator[TermMove]:
         if before == after:
             continue
         # An op that turns up, or goes, has one price.
-        price = (before or after).fj_per_count  # type: ignore[union-attr]
+        price = next(term.fj_per_count for term in (before, after) if term is not None)
         other = after.fj_per_count if after else price
         counted = (after.count if after else 0) - (before.count if before else 0)
         priced = (after.count if after else 0) * (other - price)
