@@ -36,6 +36,10 @@ class Options:
     shared: bool = False
     batch: int = 1
 
+    def channel_of(self, core: int) -> int:
+        """Channel of off-core memory of a mapping's core, before placement moves it."""
+        return core // self.chip.memory.cores_per_channel
+
     @property
     def unit(self) -> int:
         """Channels of the smallest slice."""
