@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from seneca_sim.chip import Chip
 from seneca_sim.errors import CapacityError, InputError
@@ -13,6 +14,7 @@ from workloads.compiler.graph import LayerGraph
 from workloads.compiler.graph_check import check_graph
 from workloads.compiler.groups import Counts, Groups
 from workloads.compiler.memory import Options
+from workloads.compiler.mixed import share_out
 from workloads.compiler.plan import Plan
 from workloads.compiler.precision import PRECISIONS, precision
 from workloads.compiler.strategies import (
@@ -28,6 +30,7 @@ from workloads.compiler.tiles import scaled
 GROUPED: dict[str, Callable[[Fit, Counts, Activity], Groups]] = {
     "grouped": grouped,
     "layer-regions": grouped,
+    "mixed": grouped,
     "input-split": input_split,
     "tiles-2d": tiles_2d,
 }
@@ -127,10 +130,11 @@ class _Search:
         return self.fit.options.chip
 
     def best(self) -> Plan:
-        """The cheaper of both ways that fit."""
+        """The cheapest of the ways that fit."""
         found: list[Plan] = []
         errors: list[CapacityError] = []
-        for way in (self.together, lambda: self.apart("grouped")):
+        names = ("grouped",) if self.settings.fewest else ("grouped", "mixed")
+        for way in (self.together, *(partial(self.apart, name) for name in names)):
             try:
                 found.append(way())
             except CapacityError as error:
@@ -151,9 +155,12 @@ class _Search:
 
     def apart(self, strategy: str) -> Plan:
         """A strategy that gives groups cores of their own."""
-        groups = self._groups(strategy)
+        groups, densities = self._groups(strategy), self.settings.densities
+        if strategy == "mixed" and not self.settings.fewest:
+            if share_out(groups, self._chip.cores, self._cost, densities):
+                return groups.plan(strategy)
         if not self.settings.fewest and groups.plan(strategy).cores <= self._chip.cores:
-            groups.spread(self._chip.cores, self._cost, self.settings.densities)
+            groups.spread(self._chip.cores, self._cost, densities)
             return groups.plan(strategy)
         groups.pack = True  # slower, so only where room is short
         plan = groups.plan(strategy)
