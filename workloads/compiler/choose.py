@@ -36,6 +36,9 @@ GROUPED: dict[str, Callable[[Fit, Counts, Activity], Groups]] = {
 }
 STRATEGIES = ("auto", "output-split", *GROUPED)
 GOALS = ("energy-delay", "latency")
+ALIKE = 1.04
+"""Cycles by the closed form are so far from the engine's (docs/compiler.md): of mappings that are
+no further apart the simplest is taken."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,8 @@ class MapSettings:
         densities: for the estimate; dense where nothing is said.
         activity: for each site by full name, how often each of its channels is sent; columns are
             then cut so that tiles get the same number of events, not of columns.
-        placement: a name of `placement.NAMES`; "auto" is row-major for output-split, else regions.
+        placement: a name of `placement.NAMES`; "auto" is interleaved with weights in shared memory,
+            else row-major for output-split and regions for the others.
         seed: of the placement search.
         steps: swaps that the placement search tries.
         place: by hand, the router of each core.
@@ -92,7 +96,10 @@ class MapSettings:
 
     def options(self, chip: Chip) -> Options:
         """What the memory map depends on."""
-        return Options(chip, precision(self.bits), self.weights == "shared", self.batch)
+        shared = self.weights == "shared"
+        chosen = self.placement == "interleaved" or (self.placement == "auto" and not self.place)
+        turns = shared and chosen and self.strategy != "layer-regions"
+        return Options(chip, precision(self.bits), shared, self.batch, turns)
 
 
 def choose(graph: LayerGraph, chip: Chip, settings: MapSettings) -> Plan:
@@ -133,7 +140,7 @@ class _Search:
         """The cheapest of the ways that fit."""
         found: list[Plan] = []
         errors: list[CapacityError] = []
-        names = ("grouped",) if self.settings.fewest else ("grouped", "mixed")
+        names = ("grouped",) if self.settings.fewest else ("mixed", "grouped")
         for way in (self.together, *(partial(self.apart, name) for name in names)):
             try:
                 found.append(way())
@@ -143,9 +150,11 @@ class _Search:
             raise errors[-1]
         if self.settings.fewest:
             return min(found, key=lambda plan: plan.cores)
-        return min(
-            found, key=lambda plan: self._cost(plan.cores, plan.cycles(self.settings.densities))
-        )
+        cycles = [plan.cycles(self.settings.densities) for plan in found]
+        costs = [self._cost(plan.cores, n) for plan, n in zip(found, cycles, strict=True)]
+        best = costs.index(min(costs))
+        alike = self._cost(found[best].cores, cycles[best] * ALIKE)
+        return next(plan for plan, cost in zip(found, costs, strict=True) if cost <= alike)
 
     def _cost(self, cores: int, cycles: float) -> float:
         """What is to be small; a chip spends in proportion to its cores and to time."""
