@@ -165,9 +165,12 @@ class _Search:
     def apart(self, strategy: str) -> Plan:
         """A strategy that gives groups cores of their own."""
         groups, densities = self._groups(strategy), self.settings.densities
-        if strategy == "mixed" and not self.settings.fewest:
-            if share_out(groups, self._chip.cores, self._cost, densities):
-                return groups.plan(strategy if any(groups.shared) else "grouped")
+        if (
+            strategy == "mixed"
+            and not self.settings.fewest
+            and share_out(groups, self._chip.cores, self._cost, densities)
+        ):
+            return groups.plan(strategy if any(groups.shared) else "grouped")
         if not self.settings.fewest and groups.plan(strategy).cores <= self._chip.cores:
             groups.spread(self._chip.cores, self._cost, densities)
             return groups.plan(strategy)

@@ -1,7 +1,7 @@
 """Closed-form estimates that mappings are chosen by: cycles of a layer, without running anything.
 
-A set of cores that share groups is one `Unit` with two servers, as a core has: the controller, which
-takes packets and sends them, and the NPEs, which apply groups of events and run stages. Vectors and
+Cores that share groups are one `Unit` with two servers, as a core has: the controller, which takes
+packets and sends them, and the NPEs, which apply groups of events and run stages. Vectors and
 stages follow each other as the graph says. A vector keeps the controller for its packets (one at
 least from every sender) and events, the NPEs for its groups, and with weights away the memory's
 channel for its columns; it is on its way from the sender's first packet to its last, over the
@@ -19,7 +19,7 @@ from math import ceil, isqrt
 from seneca_sim.chip import Chip
 from seneca_sim.cost.kernel import load_kernel
 from workloads.compiler.graph import GraphSite, GraphStage, Layer, LayerGraph
-from workloads.compiler.mapping import Parts, Partition, cores_of
+from workloads.compiler.mapping import Partition, Parts, cores_of
 from workloads.compiler.memory import Options
 from workloads.compiler.tiles import short
 
@@ -149,9 +149,7 @@ class LayerEstimate:
         """A vector on the fullest core of a group."""
         chip, site = self._chip, self._site(name)
         spec = chip.core.controller
-        matrix = next(
-            (m for m in self.layer.matrices_of.get(name, ()) if m.group == group), None
-        )
+        matrix = next((m for m in self.layer.matrices_of.get(name, ()) if m.group == group), None)
         width, senders = self._incoming(site, group, sent)
         if matrix is not None:
             width, senders = matrix.columns, ceil(sent.senders * matrix.columns / site.width)

@@ -32,7 +32,9 @@ class Groups:
     first: list[Layer] = field(default_factory=list)  # kind -> a layer of it
     counts: list[dict[str, int]] = field(default_factory=list)
     shared: list[tuple[str, ...]] = field(default_factory=list)  # groups on the same cores
-    known: dict[tuple[int, tuple[str, ...], tuple[int, ...]], tuple[int, float]] = field(default_factory=dict)
+    known: dict[tuple[int, tuple[str, ...], tuple[int, ...]], tuple[int, float]] = field(
+        default_factory=dict
+    )
     fixed: set[str] = field(default_factory=set)  # groups whose number was given
     pack: bool = False  # one group fills what the others leave
 

@@ -134,7 +134,8 @@ def _fewest(groups: Groups, layer: Layer, shared: tuple[str, ...]) -> Counts | N
     counts = dict(groups.counts[kind]) if not shared else {}
     for names in _clusters(layer, shared) if shared else ():
         for some in (names,) if names == shared else ((name,) for name in names):
-            count = groups.fit.fewest(layer, some)
+            by_hand = groups.counts[kind][some[0]] if some[0] in groups.fixed else 0
+            count = by_hand or groups.fit.fewest(layer, some)
             if not count:
                 return None
             counts |= dict.fromkeys(some, count)

@@ -60,7 +60,7 @@ def _bands(chip: Chip, heights: Sequence[int]) -> list[int]:
 
 
 def interleaved(chip: Chip, mapping: Mapping) -> list[int]:
-    """Core after core behind another channel of off-core memory, each channel's in reading order."""
+    """Core after core behind another channel of off-core memory, nodes in reading order."""
     each = chip.memory.cores_per_channel
     channels = [range(low, min(low + each, chip.cores)) for low in range(0, chip.cores, each)]
     return [some[i] for i in range(each) for some in channels if i < len(some)]
