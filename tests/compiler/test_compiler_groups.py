@@ -91,6 +91,24 @@ def test_groups_together_are_the_programs_of_before() -> None:
     assert content_hash(shared).startswith("c477ecf9ac116a80")
 
 
+@pytest.mark.parametrize(("bits", "strategy"), [("int8", "auto"), ("int4", "grouped")])
+def test_weights_away_leave_slices_that_a_lane_adds_up(bits: str, strategy: str) -> None:
+    """3B on its smallest chip with weights in HBM: memory would let a core take 68 rows of 8.
+
+    A lane of a LayerNorm adds up 64 terms: 2,560 channels take five cores at least, and no core
+    may have more than 512, however little its weights need.
+    """
+    sizes = {"layers": 2, "width": 2560, "ffn": 10240, "vocab": 99}
+    graph = rwkv4_graph("3b", sizes, head="out")
+    how = MapSettings(bits=bits, strategy=strategy, weights="shared", fewest=True)
+    chip = load_chip("seneca-8x8-hbm", {"columns": "5", "rows": "5"}).chip
+    plan = choose(graph, chip, how)
+    for parts in plan.mapping.layers:
+        assert max(high - low for low, high in parts["residual"].slices) <= 512
+    assert dict(lower(graph, chip, settings=how).mapping)["residence"] == "shared"
+    assert plan.cores == 3 * 5  # 5 a layer are needed, and they hold all else
+
+
 @settings(max_examples=40, deadline=None, derandomize=True)
 @given(st.data())
 def test_the_fewest_cores_of_a_group(data: st.DataObject) -> None:

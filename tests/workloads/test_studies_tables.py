@@ -1,12 +1,14 @@
 """Tables of studies from rows written by hand, and latency by critical path."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from seneca_sim.errors import InputError
-from workloads.studies.__main__ import HERE, lines_of
-from workloads.studies.tables import VIEWS, compare, energies, gains, parts, scaling
+from workloads.studies.__main__ import HERE, lines_of, main
+from workloads.studies.picture import draw_scaling, series
+from workloads.studies.tables import VIEWS, choice, compare, energies, gains, parts, scaling
 
 
 def row(variant: str, joules: float, seconds: float, macs: float) -> dict[str, Any]:
@@ -66,3 +68,40 @@ def test_every_study_file_has_a_view() -> None:
 def test_an_unknown_study_is_named_with_those_there() -> None:
     with pytest.raises(InputError, match=r"there are .*rwkv4-3b.*speed"):
         lines_of(["rwkv4-4b"])
+
+
+def test_the_choice_stands_beside_the_best_strategy() -> None:
+    mesh = {**THREE[0], "columns": 14, "rows": 14}
+    rows = [
+        {**mesh, "mapping.strategy": "auto", "latency_per_token_s": 0.011},
+        {**mesh, "mapping.strategy": "grouped", "latency_per_token_s": 0.010},
+        {**mesh, "mapping.strategy": "tiles-2d", "status": "failed"},
+    ]
+    line = choice(rows)[-1]
+    assert line == "| 14 x 14 | 11.000 (5,573) | 10.000 (5,573) | does not fit | 1.10 |"
+
+
+def test_a_scaling_study_is_drawn_from_its_rows(tmp_path: Path) -> None:
+    small = {**THREE[0], "columns": 14, "rows": 14, "mode": "generation", "time_s": 0.1}
+    rows = [small, {**small, "mode": "pipelined", "time_s": 0.02, "cores_used": 99}]
+    assert series(rows, "pipelined") == ([99], [10.0], [30.0])  # two tokens in 20 ms
+    first, second = tmp_path / "a.svg", tmp_path / "b.svg"
+    draw_scaling(rows, first)
+    draw_scaling(rows, second)
+    assert first.read_bytes() == second.read_bytes()
+    assert b"cores used" in first.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["scaling-169m", "--picture"], "--picture needs a file"),
+        (["scaling-169m", "--picture", "a.txt"], r"a.txt: unknown kind of picture"),
+        (["rwkv4-3b", "--picture", "a.svg"], "rwkv4-3b has no picture"),
+    ],
+)
+def test_pictures_that_cannot_be(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err

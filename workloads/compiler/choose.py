@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 from seneca_sim.chip import Chip
 from seneca_sim.errors import CapacityError, InputError
@@ -13,6 +14,7 @@ from workloads.compiler.graph import LayerGraph
 from workloads.compiler.graph_check import check_graph
 from workloads.compiler.groups import Counts, Groups
 from workloads.compiler.memory import Options
+from workloads.compiler.mixed import share_out
 from workloads.compiler.plan import Plan
 from workloads.compiler.precision import PRECISIONS, precision
 from workloads.compiler.strategies import (
@@ -28,11 +30,15 @@ from workloads.compiler.tiles import scaled
 GROUPED: dict[str, Callable[[Fit, Counts, Activity], Groups]] = {
     "grouped": grouped,
     "layer-regions": grouped,
+    "mixed": grouped,
     "input-split": input_split,
     "tiles-2d": tiles_2d,
 }
 STRATEGIES = ("auto", "output-split", *GROUPED)
 GOALS = ("energy-delay", "latency")
+ALIKE = 1.04
+"""Cycles by the closed form are so far from the engine's (docs/compiler.md): of mappings that are
+no further apart the simplest is taken."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +57,8 @@ class MapSettings:
         densities: for the estimate; dense where nothing is said.
         activity: for each site by full name, how often each of its channels is sent; columns are
             then cut so that tiles get the same number of events, not of columns.
-        placement: a name of `placement.NAMES`; "auto" is row-major for output-split, else regions.
+        placement: a name of `placement.NAMES`; "auto" is interleaved with weights in shared memory,
+            else row-major for output-split and regions for the others.
         seed: of the placement search.
         steps: swaps that the placement search tries.
         place: by hand, the router of each core.
@@ -89,7 +96,10 @@ class MapSettings:
 
     def options(self, chip: Chip) -> Options:
         """What the memory map depends on."""
-        return Options(chip, precision(self.bits), self.weights == "shared", self.batch)
+        shared = self.weights == "shared"
+        chosen = self.placement == "interleaved" or (self.placement == "auto" and not self.place)
+        turns = shared and chosen and self.strategy != "layer-regions"
+        return Options(chip, precision(self.bits), shared, self.batch, turns)
 
 
 def choose(graph: LayerGraph, chip: Chip, settings: MapSettings) -> Plan:
@@ -127,10 +137,11 @@ class _Search:
         return self.fit.options.chip
 
     def best(self) -> Plan:
-        """The cheaper of both ways that fit."""
+        """The cheapest of the ways that fit."""
         found: list[Plan] = []
         errors: list[CapacityError] = []
-        for way in (self.together, lambda: self.apart("grouped")):
+        names = ("grouped",) if self.settings.fewest else ("mixed", "grouped")
+        for way in (self.together, *(partial(self.apart, name) for name in names)):
             try:
                 found.append(way())
             except CapacityError as error:
@@ -139,9 +150,11 @@ class _Search:
             raise errors[-1]
         if self.settings.fewest:
             return min(found, key=lambda plan: plan.cores)
-        return min(
-            found, key=lambda plan: self._cost(plan.cores, plan.cycles(self.settings.densities))
-        )
+        cycles = [plan.cycles(self.settings.densities) for plan in found]
+        costs = [self._cost(plan.cores, n) for plan, n in zip(found, cycles, strict=True)]
+        best = costs.index(min(costs))
+        alike = self._cost(found[best].cores, cycles[best] * ALIKE)
+        return next(plan for plan, cost in zip(found, costs, strict=True) if cost <= alike)
 
     def _cost(self, cores: int, cycles: float) -> float:
         """What is to be small; a chip spends in proportion to its cores and to time."""
@@ -151,9 +164,15 @@ class _Search:
 
     def apart(self, strategy: str) -> Plan:
         """A strategy that gives groups cores of their own."""
-        groups = self._groups(strategy)
+        groups, densities = self._groups(strategy), self.settings.densities
+        if (
+            strategy == "mixed"
+            and not self.settings.fewest
+            and share_out(groups, self._chip.cores, self._cost, densities)
+        ):
+            return groups.plan(strategy if any(groups.shared) else "grouped")
         if not self.settings.fewest and groups.plan(strategy).cores <= self._chip.cores:
-            groups.spread(self._chip.cores, self._cost, self.settings.densities)
+            groups.spread(self._chip.cores, self._cost, densities)
             return groups.plan(strategy)
         groups.pack = True  # slower, so only where room is short
         plan = groups.plan(strategy)

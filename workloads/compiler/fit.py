@@ -99,14 +99,18 @@ class Fit:
         return matrix.columns * self.options.unit * self.options.precision.bits
 
     def _runs(self, layer: Layer, group: str, cores: int) -> bool:
-        npes = self.options.chip.core.npes
         if group in layer.pieces and cores != self.units(layer, group):
             return False
         largest = -(-self.units(layer, group) // cores) * self.unit(layer, group)
+        return self.runs_slice(layer, group, cores, largest)
+
+    def runs_slice(self, layer: Layer, group: str, cores: int, channels: int) -> bool:
+        """Whether no kernel has more rows than it may on a core with so many channels."""
+        npes = self.options.chip.core.npes
         for stage in layer.stages:
             for step in stage.steps if stage.group == group else ():
                 kernel = load_kernel(step.kernel, npes)
-                rows = -(-step.values(cores, largest) // (npes * kernel.width))
+                rows = -(-step.values(cores, channels) // (npes * kernel.width))
                 if kernel.max_rows is not None and rows > kernel.max_rows:
                     return False
         return True

@@ -32,7 +32,9 @@ class Groups:
     first: list[Layer] = field(default_factory=list)  # kind -> a layer of it
     counts: list[dict[str, int]] = field(default_factory=list)
     shared: list[tuple[str, ...]] = field(default_factory=list)  # groups on the same cores
-    known: dict[tuple[int, tuple[int, ...]], tuple[int, float]] = field(default_factory=dict)
+    known: dict[tuple[int, tuple[str, ...], tuple[int, ...]], tuple[int, float]] = field(
+        default_factory=dict
+    )
     fixed: set[str] = field(default_factory=set)  # groups whose number was given
     pack: bool = False  # one group fills what the others leave
 
@@ -168,13 +170,14 @@ class Groups:
         """Cores, and estimated cycles of a token; layers of a kind count as its first."""
         cores, cycles = 0, 0.0
         for kind in range(len(self.first)):
-            each, time = self._measured(kind, densities)
+            each, time = self.measured(kind, densities)
             times = self.kinds.count(kind)
             cores, cycles = cores + times * each, cycles + times * time
         return cores, cycles
 
-    def _measured(self, kind: int, densities: Densities) -> tuple[int, float]:
-        key = (kind, tuple(self.counts[kind].values()))
+    def measured(self, kind: int, densities: Densities) -> tuple[int, float]:
+        """Cores of a layer of a kind, and estimated cycles of a token through it."""
+        key = (kind, self.shared[kind], tuple(self.counts[kind].values()))
         if key not in self.known:
             layer = self.first[kind]
             parts = self._parts(layer, kind, 0)

@@ -57,6 +57,7 @@ def mapped(graph: LayerGraph, chip: Chip, settings: MapSettings) -> Plan:
     name = settings.placement
     if name == "auto":
         name = "row-major" if plan.mapping.strategy == "output-split" else "regions"
+        name = "interleaved" if settings.weights == "shared" else name
     if settings.strategy == "layer-regions":
         name = "search" if name == "search" else "regions"
     return placed(

@@ -29,12 +29,19 @@ class Options:
         precision: of the matrices.
         shared: weights lie in off-core memory.
         batch: sequences that run side by side, each with its own states.
+        interleaved: placement takes the channels of off-core memory in turns, core after core.
     """
 
     chip: Chip
     precision: Precision = BF16
     shared: bool = False
     batch: int = 1
+    interleaved: bool = False
+
+    def channel_of(self, core: int) -> int:
+        """Channel of off-core memory that a mapping's core is to stand behind."""
+        each = self.chip.memory.cores_per_channel
+        return core % -(-self.chip.cores // each) if self.interleaved else core // each
 
     @property
     def unit(self) -> int:

@@ -87,11 +87,17 @@ class _Sizes:
         return self.known[units]
 
     def most(self, free: int) -> int:
-        """The most units that fit into so many bits, 0 for none."""
+        """The most units that fit into so many bits and that its kernels run over, 0 for none."""
         low, high = 0, 1
-        while high <= self.fit.units(self.layer, self.group) and self.bits(high) <= free:
+        while high <= self.fit.units(self.layer, self.group) and self._may(high, free):
             low, high = high, 2 * high
         while high - low > 1:
             middle = (low + high) // 2
-            low, high = (middle, high) if self.bits(middle) <= free else (low, middle)
+            low, high = (middle, high) if self._may(middle, free) else (low, middle)
         return min(low, self.fit.units(self.layer, self.group))
+
+    def _may(self, units: int, free: int) -> bool:
+        """A slice may be as large as memory allows, and a lane of a LayerNorm adds up some rows."""
+        channels = units * self.fit.options.unit
+        runs = self.fit.runs_slice(self.layer, self.group, 1, channels)
+        return runs and self.bits(units) <= free

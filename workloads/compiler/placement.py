@@ -3,7 +3,9 @@
 A mapping numbers its cores layer after layer. `row-major` puts them down in reading order; `snake`
 turns round at the end of every row, so that neighbours in number are neighbours on the chip;
 `regions` fills bands that are as high as a layer is wide, so that each layer is a compact block;
-`search` starts from the best of these and swaps cores while that lowers flit-hops.
+`interleaved` takes the channels of off-core memory in turns, so that a layer's weights come through
+as many as it has cores; `search` starts from the best of these and swaps cores while that lowers
+flit-hops.
 """
 
 from __future__ import annotations
@@ -57,10 +59,18 @@ def _bands(chip: Chip, heights: Sequence[int]) -> list[int]:
     return place
 
 
+def interleaved(chip: Chip, mapping: Mapping) -> list[int]:
+    """Core after core behind another channel of off-core memory, nodes in reading order."""
+    each = chip.memory.cores_per_channel
+    channels = [range(low, min(low + each, chip.cores)) for low in range(0, chip.cores, each)]
+    return [some[i] for i in range(each) for some in channels if i < len(some)]
+
+
 PLACEMENTS: dict[str, Callable[[Chip, Mapping], list[int]]] = {
     "row-major": row_major,
     "snake": snake,
     "regions": regions,
+    "interleaved": interleaved,
 }
 NAMES = (*PLACEMENTS, "search")
 
@@ -87,7 +97,7 @@ def placed(
         place = PLACEMENTS[name](chip, plan.mapping)
     else:
         raise InputError(f"mapping.placement is {name!r}; expected one of {', '.join(NAMES)}")
-    return replace(plan, mapping=moved(plan.mapping, place, name))
+    return _put(plan, place, name)
 
 
 def by_hand(plan: Plan, place: Sequence[int], where: str) -> Plan:
@@ -110,7 +120,13 @@ def by_hand(plan: Plan, place: Sequence[int], where: str) -> Plan:
         raise InputError(
             f"{where}: {len(place)} cores are placed, but the mapping has {plan.cores}"
         )
-    return replace(plan, mapping=moved(plan.mapping, place, "by hand"))
+    return _put(plan, place, "by hand")
+
+
+def _put(plan: Plan, place: Sequence[int], name: str) -> Plan:
+    """Where cores stand is now said by their numbers."""
+    options = replace(plan.options, interleaved=False)
+    return replace(plan, mapping=moved(plan.mapping, place, name), options=options)
 
 
 @dataclass

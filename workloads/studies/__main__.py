@@ -1,6 +1,7 @@
 """`python -m workloads.studies NAME`: run what is missing of a study, print its tables.
 
-NAME is a study file beside this one, `path` (latency by critical path) or `speed`.
+NAME is a study file beside this one, `path` (latency by critical path) or `speed`. With
+``--picture FILE`` a scaling study is drawn, too.
 """
 
 from __future__ import annotations
@@ -13,6 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from seneca_sim.errors import InputError, SenecaError
+from seneca_sim.report.noc_plot import check_picture
+from workloads.studies.picture import draw_scaling
 from workloads.studies.tables import VIEWS
 
 HERE = Path(__file__).parent
@@ -22,7 +25,8 @@ SWEEP = (sys.executable, "-m", "seneca_sim.cli.main", "sweep")
 def main(arguments: Sequence[str]) -> int:
     """Run one study; further arguments go to `seneca-sim sweep`, as in ``--store DIR``."""
     try:
-        for line in lines_of(arguments):
+        rest, picture = _picture(arguments)
+        for line in lines_of(rest, picture):
             print(line)
     except SenecaError as error:
         print(f"workloads.studies: {error}", file=sys.stderr)
@@ -30,11 +34,28 @@ def main(arguments: Sequence[str]) -> int:
     return 0
 
 
-def lines_of(arguments: Sequence[str]) -> list[str]:
-    """The tables of a study.
+def _picture(arguments: Sequence[str]) -> tuple[list[str], Path | None]:
+    """Arguments without ``--picture FILE``, and the file.
 
     Raises:
-        InputError: no such study, or its sweep failed.
+        InputError: no file behind it, or one that cannot be drawn.
+    """
+    rest = list(arguments)
+    if "--picture" not in rest:
+        return rest, None
+    at = rest.index("--picture")
+    if at + 1 == len(rest):
+        raise InputError("--picture needs a file, as in --picture scaling.svg")
+    path = Path(rest[at + 1])
+    check_picture(path)
+    return rest[:at] + rest[at + 2 :], path
+
+
+def lines_of(arguments: Sequence[str], picture: Path | None = None) -> list[str]:
+    """The tables of a study; with `picture` a scaling study is drawn.
+
+    Raises:
+        InputError: no such study, its sweep failed, or it has no picture.
     """
     name = arguments[0] if arguments else ""
     if name in ("path", "speed"):
@@ -45,8 +66,12 @@ def lines_of(arguments: Sequence[str]) -> list[str]:
     if not file.is_file():
         known = ", ".join(sorted(found.stem for found in HERE.glob("*.yaml")))
         raise InputError(f"study {name!r} is not here; there are {known}, path, speed")
-    rows = points(file, arguments[1:])
     kind = next((part for part in VIEWS if part in name), "gains")
+    if picture and kind != "scaling":
+        raise InputError(f"--picture: {name} has no picture; only scaling studies are drawn")
+    rows = points(file, arguments[1:])
+    if picture:
+        draw_scaling(rows, picture)
     return [line for view in VIEWS[kind] for line in [*view(rows), ""]][:-1]
 
 

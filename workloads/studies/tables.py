@@ -191,6 +191,24 @@ def compare(rows: Sequence[Row]) -> list[str]:
     return markdown(head, body)
 
 
+def choice(rows: Sequence[Row]) -> list[str]:
+    """Latency in ms of every strategy by mesh, and how far the choice is from the best."""
+    found: dict[str, dict[str, Row]] = {}
+    for row in rows:
+        mesh = f"{row['columns']} x {row['rows']}"
+        found.setdefault(mesh, {})[str(row["mapping.strategy"])] = row
+    names = list(dict.fromkeys(str(row["mapping.strategy"]) for row in rows))
+    body = []
+    for mesh, by in found.items():
+        done = {n: 1e3 * r["latency_per_token_s"] for n, r in by.items() if r["status"] == "ok"}
+        cells = [
+            f"{done[n]:.3f} ({by[n]['cores_used']:,})" if n in done else "does not fit"
+            for n in names
+        ]
+        body.append([mesh, *cells, f"{done['auto'] / min(done.values()):.2f}"])
+    return markdown(["mesh", *names, "auto / best"], body)
+
+
 def _hops(row: Row) -> float:
     """Flit-hops of a token; each is 2 pJ in the table that the studies use."""
     return float(row.get("energy_by_op_fj.noc.flit_hop") or 0) / 2000 / float(row["tokens"])
@@ -210,5 +228,6 @@ VIEWS: dict[str, tuple[View, ...]] = {
     "scaling": (scaling,),
     "boundaries": (compare,),
     "mappings": (compare,),
+    "choice": (choice,),
 }
 """Views of a study, by a part of its name."""

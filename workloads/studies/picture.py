@@ -1,0 +1,58 @@
+"""The picture of a scaling study: latency, throughput and energy of a token against cores used."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from seneca_sim.files import write_bytes
+from seneca_sim.report.noc_plot import check_picture
+from workloads.studies.tables import Row
+
+# Okabe and Ito's palette, which colour-blind readers can tell apart.
+_COLOURS = {"generation": "#0072B2", "pipelined": "#D55E00"}
+_LABELS = {"generation": "a token alone", "pipelined": "tokens overlapping"}
+
+
+def series(rows: Sequence[Row], mode: str) -> tuple[list[int], list[float], list[float]]:
+    """Of one mode, by mesh: cores used, milliseconds for each token, mJ for each token.
+
+    Time is that of the whole run over its tokens, so in pipelined mode it is throughput's inverse.
+    """
+    some = [row for row in rows if row["mode"] == mode and row["status"] == "ok"]
+    cores = [int(row["cores_used"]) for row in some]
+    spent = [1e3 * float(row["time_s"]) / int(row["tokens"]) for row in some]
+    return cores, spent, [1e3 * float(row["energy_per_token_j"]) for row in some]
+
+
+def draw_scaling(rows: Sequence[Row], path: Path) -> None:
+    """Draw a scaling study into a picture file.
+
+    Raises:
+        InputError: an unknown kind of file, or matplotlib is not installed.
+    """
+    check_picture(path)
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    # No time and no random names in the file: the same rows give the same bytes.
+    with rc_context({"svg.hashsalt": "seneca-sim", "svg.fonttype": "none"}):
+        figure = Figure(figsize=(8.5, 3.6), layout="constrained")
+        time, energy = figure.subplots(1, 2)
+        for mode, colour in _COLOURS.items():
+            cores, spent, joules = series(rows, mode)
+            time.plot(cores, spent, "o-", color=colour, label=_LABELS[mode], markersize=4)
+            energy.plot(cores, joules, "o-", color=colour, label=_LABELS[mode], markersize=4)
+            if mode == "generation":
+                ideal = [spent[0] * cores[0] / n for n in cores]
+                time.plot(cores, ideal, ":", color="#777777", label="proportional to cores")
+        time.set(xscale="log", yscale="log", xlabel="cores used", ylabel="ms a token")
+        energy.set(xscale="log", xlabel="cores used", ylabel="mJ a token", ylim=(0, None))
+        for axes in (time, energy):
+            axes.grid(visible=True, alpha=0.3)
+        time.legend(fontsize="small")
+        data = io.BytesIO()
+        metadata = {"Date": None} if path.suffix == ".svg" else None
+        figure.savefig(data, format=path.suffix[1:], metadata=metadata)
+    write_bytes(path, data.getvalue())
