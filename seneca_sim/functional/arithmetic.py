@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seneca_sim.errors import InputError
-from seneca_sim.functional import kernels, steps
+from seneca_sim.functional import kernels, steps, steps_wkv7
 from seneca_sim.functional.formats import EVENT_FORMATS, words_of
 from seneca_sim.functional.precision import Words
 
@@ -50,7 +50,8 @@ def arithmetic(dtype: np.dtype[Any], lanes: int, *, interpret: bool = False) -> 
     if dtype == np.float32:
         if interpret:
             raise InputError("the interpreter runs micro-kernels at bf16 only; load the image so")
-        return Arithmetic(steps.STEPS, _events_at_fp32(lanes), kernels.fire, padded=False)
+        found = {**steps.STEPS, **steps_wkv7.STEPS}
+        return Arithmetic(found, _events_at_fp32(lanes), kernels.fire, padded=False)
     return _interpreted(lanes) if interpret else _compiled(lanes)
 
 
