@@ -67,11 +67,8 @@ class MemoryImage:
                 values = contents.numbers(region)
                 if precision == "bf16":
                     values = at_bf16(region.tensor.partition(":")[0], values)
-                rows, columns = _filled_rows(region), values.T
-                if rows:
-                    columns = np.resize(columns, (1, rows))
                 for copy in range(region.copies):
-                    image.table(region, copy, rows)[:] = encode(columns, image.dtype)
+                    image.table(region, copy)[:] = encode(values.T, image.dtype)
         return image
 
     def _put_packed(self, region: Region, words: NDArray[np.uint16]) -> None:
@@ -148,12 +145,6 @@ class MemoryImage:
         for layer, region in found:
             values[layer, region.low : region.high] = decode(self.view(region))
         return values
-
-
-def _filled_rows(region: Region) -> int:
-    """How far a region is filled: a mask up to its stride, so that padding stands for no token."""
-    whole = region.stride_bits // region.word_bits
-    return whole if region.tensor.startswith("lowest:") and region.columns == 1 else 0
 
 
 def _outside(region: Region, words: int) -> InputError:
