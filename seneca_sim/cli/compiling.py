@@ -77,14 +77,17 @@ def fitted_chip(
 
 def graph_of(name: str, shape: Mapping[str, object], settings: Settings) -> LayerGraph:
     """The layer graph of a model's shape."""
-    from workloads.compiler import opt_graph, rwkv4_graph
+    from workloads.compiler import opt_graph, rwkv4_graph, rwkv7_graph
 
     sizes = {key: int(str(value)) for key, value in shape.items() if key != "family"}
     if shape["family"] == "opt":
         context = settings.whole("mapping.context")
         return opt_graph(name, sizes, context=context, head=settings.run["mapping.head"])
+    if shape["family"] == "rwkv7":
+        return rwkv7_graph(name, sizes, head=settings.run["mapping.head"])
     if shape["family"] != "rwkv4":
-        raise InputError(f"{name} is of family {shape['family']}; rwkv4 and opt can be compiled")
+        known = "rwkv4, rwkv7 and opt"
+        raise InputError(f"{name} is of family {shape['family']}; {known} can be compiled")
     return rwkv4_graph(
         name,
         sizes,

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from seneca_sim.errors import InputError
-from seneca_sim.functional import kernels, steps
+from seneca_sim.functional import kernels, steps, steps_wkv7
 from seneca_sim.functional.formats import EVENT_FORMATS, words_of
 from seneca_sim.functional.precision import Words
 
@@ -50,14 +50,16 @@ def arithmetic(dtype: np.dtype[Any], lanes: int, *, interpret: bool = False) -> 
     if dtype == np.float32:
         if interpret:
             raise InputError("the interpreter runs micro-kernels at bf16 only; load the image so")
-        return Arithmetic(steps.STEPS, _events_at_fp32(lanes), kernels.fire, padded=False)
+        found = {**steps.STEPS, **steps_wkv7.STEPS}
+        return Arithmetic(found, _events_at_fp32(lanes), kernels.fire, padded=False)
     return _interpreted(lanes) if interpret else _compiled(lanes)
 
 
 def _compiled(lanes: int) -> Arithmetic:
-    from seneca_sim.functional.bf16_steps import STEPS  # Numba compiles for seconds
+    from seneca_sim.functional import bf16_steps, bf16_steps_heads  # Numba compiles for seconds
 
-    return Arithmetic(STEPS, _events_at_bf16(lanes), _fire, padded=True)
+    found = {**bf16_steps.STEPS, **bf16_steps_heads.STEPS}
+    return Arithmetic(found, _events_at_bf16(lanes), _fire, padded=True)
 
 
 def _events_at_fp32(lanes: int) -> Callable[[str, int], Apply]:
@@ -103,7 +105,7 @@ def _events_at_bf16(lanes: int) -> Callable[[str, int], Apply]:
 
 
 def _interpreted(lanes: int) -> Arithmetic:
-
+    from seneca_sim.functional import bf16_steps_heads
     from seneca_sim.functional.interpreted import interpreted_events, interpreted_step
 
     def events(kernel: str, neurons: int) -> Apply:
@@ -117,9 +119,10 @@ def _interpreted(lanes: int) -> Arithmetic:
 
         return apply
 
-    # A step of attention is many runs of its kernel, each on other words of the cache.
-    names = [name for name in steps.STEPS if not name.startswith("attention_")]
-    found = {name: interpreted_step(name, lanes) for name in names}
+    # What the controller addresses, a token's place in the cache, is not in the kernel's text.
+    found = {"attention_append": bf16_steps_heads.attention_append}
+    names = [name for name in (*steps.STEPS, *steps_wkv7.STEPS) if name not in found]
+    found |= {name: interpreted_step(name, lanes) for name in names}
     return Arithmetic(found, events, _fire, padded=True)
 
 

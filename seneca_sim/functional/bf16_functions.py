@@ -1,4 +1,4 @@
-"""exp, reciprocal, rsqrt, sigmoid and the two-word decay at BF16, operation by operation.
+"""exp, reciprocal, rsqrt, sigmoid, tanh and the two-word decay at BF16, operation by operation.
 
 Each equals the micro-kernel of its name to the last bit, for every input word (tested). The
 scalars are what stages are made of; `exp_words` and the others apply them to arrays of words.
@@ -37,6 +37,7 @@ _TOP, _BOTTOM, _MAGIC = _F(44), _F(-44.25), _F(192)
 _LOG2E = _constant(1.4426950408889634)
 LN2_HIGH, LN2_LOW = _F(0.75), _constant(-0.05685281944005469)
 _C0, _C2, _C3 = (_constant(x * -(2.0**63)) for x in (1, 0.5, 1 / 6))
+_FOUR, _N0, _N2, _D2, _D4 = (_constant(x) for x in (4, 945, 105, 420, 15))
 
 
 @njit(cache=True)
@@ -93,6 +94,17 @@ def two_word_decay(
     return new, sub(e, sub(new, s))
 
 
+@njit(cache=True)
+def tanh(x: np.float32) -> np.float32:
+    """The hyperbolic tangent, as tanh.npe."""
+    t = largest(smallest(x, _FOUR), -_FOUR)
+    q = mul(t, t)
+    above = add(mul(add(q, _N2), q), _N0)
+    below = add(mul(add(mul(q, _D4), _D2), q), _N0)
+    y = mul(mul(above, reciprocal(below)), t)
+    return largest(smallest(y, ONE), -ONE)
+
+
 def _on_words(function: Callable[[np.float32], np.float32]) -> Callable[[Words], Words]:
     def apply(x: Words) -> Words:
         y = np.empty_like(x)
@@ -108,3 +120,4 @@ exp_words = _on_words(exp)
 reciprocal_words = _on_words(reciprocal)
 rsqrt_words = _on_words(rsqrt)
 sigmoid_words = _on_words(sigmoid)
+tanh_words = _on_words(tanh)

@@ -53,8 +53,8 @@ class Binder:
                 have = ", ".join(regions)
                 what = f"{step.kernel} needs operand {name!r}; it has {have}"
                 raise _error(self.program, stage, what)
-        self._check_sizes(stage, kernel, regions)
-        words = step.rows * self.lanes if self.padded else 0
+        length = self._check_sizes(stage, kernel, regions)
+        words = -(-length // self.lanes) * self.lanes if self.padded else 0
         views = [self._view(axes, regions[name], token, words) for name, axes in kernel.memory]
         if kernel.captures:
             views.append(self.image.view(regions[OUT], token))
@@ -64,8 +64,8 @@ class Binder:
         table = self.image.table(region, token, words if "row" in axes else 0)
         return table if len(axes) > 1 else table[0]
 
-    def _check_sizes(self, stage: int, kernel: Kernel, regions: Mapping[str, Region]) -> None:
-        """Operands of the slice's length have one length; the others have their own."""
+    def _check_sizes(self, stage: int, kernel: Kernel, regions: Mapping[str, Region]) -> int:
+        """Operands of the slice's length have one length, returned; the others have their own."""
         length = next((regions[n].rows for n, axes in kernel.memory if "row" in axes), 0)
         wanted = {name: self._size(axes, length) for name, axes in kernel.memory}
         if kernel.captures:
@@ -84,6 +84,7 @@ class Binder:
                 have = regions[name].columns
                 what = f"{kernel.name} takes {columns} columns of {name!r}, not {have}"
                 raise _error(self.program, stage, what)
+        return length
 
     def _size(self, axes: tuple[str, ...], length: int) -> int:
         if "row" in axes:

@@ -16,13 +16,18 @@ from seneca_sim.cost.kernel import Kernel, load_kernel
 
 Words = NDArray[np.uint16]
 Ints = NDArray[np.int64]
+BLOCK = 8
+"""Keys, channels or tokens that a row of a kernel over a head's matrix takes at once."""
 
 
 def interpreted_step(name: str, lanes: int) -> Callable[..., None]:
-    """A function like that of `bf16_steps.STEPS`, for any kernel without a group of events."""
+    """A function like that of `bf16_steps.STEPS`, for any kernel without a group of events.
+
+    A kernel that takes eight columns of an operand runs once for each eight of them.
+    """
     kernel = load_kernel(name, lanes)
 
-    def run(*operands: Words) -> None:
+    def once(*operands: Words) -> None:
         places = dict(zip([name for name, _ in kernel.memory], operands, strict=False))
         rows = _rows(kernel, places)
         memory = {n: _laid_out(kernel, n, place, rows) for n, place in places.items()}
@@ -32,7 +37,21 @@ def interpreted_step(name: str, lanes: int) -> Callable[..., None]:
         if kernel.captures:
             captured(kernel, done.events, operands[-1])
 
-    return run
+    def run(*operands: Words) -> None:
+        for first in range(0, len(operands[_long(kernel)]), BLOCK):
+            parts = (
+                place[first : first + BLOCK] if str(BLOCK) in axes else place
+                for (_, axes), place in zip(kernel.memory, operands, strict=True)
+            )
+            once(*parts)
+
+    return run if _long(kernel) >= 0 else once
+
+
+def _long(kernel: Kernel) -> int:
+    """Number of the operand whose columns are taken eight by eight, or -1."""
+    axes = [axes for _, axes in kernel.memory]
+    return axes.index(("row", str(BLOCK))) if ("row", str(BLOCK)) in axes else -1
 
 
 def captured(kernel: Kernel, events: list[CapturedRow], out: Words) -> None:

@@ -55,9 +55,15 @@ def at_bf16(name: str, values: Floats) -> Floats:
     return floored
 
 
+def _kept(change: Floats) -> Floats:
+    """RWKV-7's x_r and its kin are the previous token's share; the kernel takes this one's."""
+    return np.float32(1) - change
+
+
 TRANSFORMS: Mapping[str, tuple[str, Callable[[Floats], Floats]]] = {
     "wkv_decay": ("time_decay", _decay),
     "wkv_shift": ("time_decay", _shift),
+    **{f"shift_{letter}": (f"x_{letter}", _kept) for letter in "rwkvag"},
 }
 """Transform -> (name of the tensor below its prefix, what is done to it)."""
 

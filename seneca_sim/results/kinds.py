@@ -35,6 +35,9 @@ _OF_KERNEL: Final = {
     "token_shift_save": TOKEN_SHIFT,
     "wkv": WKV,
     "wkv_plain": WKV,
+    **dict.fromkeys(
+        (f"wkv7_{part}" for part in ("decay", "value", "key", "read", "write", "send")), WKV
+    ),
     "attention_append": ATTENTION,
     "attention_start": ATTENTION,
     "attention_scores": ATTENTION,

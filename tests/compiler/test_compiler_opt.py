@@ -82,6 +82,27 @@ def test_values_are_those_of_the_model(strategy: str) -> None:
         assert np.abs(mine - wanted).max() <= 1e-5 * np.abs(wanted).max(), name
 
 
+@pytest.mark.parametrize(("lanes", "context"), [pytest.param(8, 16, marks=pytest.mark.nightly), (16, 32)])
+def test_bits_are_those_of_the_kernels(lanes: int, context: int) -> None:
+    """At BF16 all vectors and all of memory, by the compiled functions and by the kernels' texts."""
+    model = random_model()
+    chip = make_chip(8, 8, npes=lanes, line_bits=16 * lanes)
+    mapped = lower(graph(context=context), chip)
+    tensors = {k: v.numpy() for k, v in model.weights.items()}
+    rows = (model.weights[f"{DECODER}.embed_tokens.weight"][TOKENS[:3]]).numpy()
+    images = [MemoryImage.load(mapped, tensors, "bf16") for _ in range(2)]
+    mine, texts = (
+        list(run_values(mapped, image, {"emb": rows}, interpret=text))
+        for image, text in zip(images, (False, True), strict=True)
+    )
+    for a, b in zip(mine, texts, strict=True):
+        assert all(np.array_equal(a[name], b[name]) for name in a)
+    assert all(np.array_equal(a, b) for a, b in zip(*(i.words for i in images), strict=True))
+    exact = list(run_values(mapped, MemoryImage.load(mapped, tensors), {"emb": rows}))
+    fine, coarse = (np.stack([v["logits"] for v in run]) for run in (exact, mine))
+    assert 0 < np.sqrt(np.mean((fine - coarse) ** 2) / np.mean(fine**2)) < 0.05
+
+
 def test_a_full_cache_is_an_error() -> None:
     mapped = lower(graph(context=8), CHIP)
     weights = {k: v.numpy() for k, v in random_model().weights.items()}

@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from seneca_sim.errors import InputError
 from workloads import sparsity
+from workloads.families import FAMILIES
 from workloads.models.modules import LLAMA, ModuleSites
-from workloads.models.rwkv7 import RWKV7_SITES, Rwkv7Shape
+from workloads.models.rwkv7 import Rwkv7Shape
 from workloads.models.rwkv7_layout import expected_shapes, load_rwkv7, rwkv7
 from workloads.models.sited import sited
 from workloads.models.sites import no_tap
@@ -166,8 +167,12 @@ def test_rwkv7_state_and_stages() -> None:
     for n in range(2):
         (carry,) = model.run(n, n + 1, carry, lambda name, x: seen.append(name) or x)
     torch.testing.assert_close(model.logits(carry, no_tap), whole)
-    assert seen == [f"blocks.{n}.{kind}" for n in range(2) for kind in RWKV7_SITES]
-    assert [s.name for s in model.sites] == seen
+    # The taps are the sites of the family's traces; those of thin matrices have no threshold.
+    assert seen == [f"blocks.{n}.{kind}" for n in range(2) for kind in FAMILIES["rwkv7"].kinds]
+    thinly = ("att.decay", "att.rate", "att.gate")
+    assert [s.name for s in model.sites] == [s for s in seen if not s.endswith(thinly)]
+    # A channel of att.val wakes W_v's column and, from block 1 on, the value residual's.
+    assert [s.macs for s in model.sites if s.kind == "att.val"] == [128 * 128, 128 * 132]
     thin = 2 * 128 * 4
     assert model.block_macs == 2 * (4 * 128 * 128 + 2 * 128 * 256) + (3 + 4) * thin
 

@@ -192,9 +192,9 @@ def test_rwkv7_by_hand() -> None:
     # What is left: second halves of the low-rank maps, 4 x (1 + 2 + 4), and 4 x 3 in block 1.
     assert macs.surviving == 2 * 28 + 12
     assert macs.dense == FAMILIES["rwkv7"].block_macs(shape)
-    one = synthesise(trace_shape(shape), {**dict.fromkeys(kinds, 0.0), "att.v": 1.0},
+    one = synthesise(trace_shape(shape), {**dict.fromkeys(kinds, 0.0), "att.val": 1.0},
                      tokens=1, seed=0)  # fmt: skip
-    # att.v wakes W_v in both blocks and the value residual's first half in block 1.
+    # att.val wakes W_v in both blocks and the value residual's first half in block 1.
     assert count_macs(one).surviving - macs.surviving == 2 * 16 + 4 * 3
 
 

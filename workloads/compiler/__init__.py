@@ -6,6 +6,7 @@ from workloads.compiler.lower import compile_plan, lower
 from workloads.compiler.mapping import Mapping
 from workloads.compiler.opt import opt_graph
 from workloads.compiler.rwkv4 import rwkv4_graph
+from workloads.compiler.rwkv7 import rwkv7_graph, rwkv7_tensors
 from workloads.compiler.stack import Linear, stack
 from workloads.compiler.stream import event_stream, mask_stream
 
@@ -21,6 +22,8 @@ __all__ = [
     "mask_stream",
     "opt_graph",
     "rwkv4_graph",
+    "rwkv7_graph",
+    "rwkv7_tensors",
     "smallest_cores",
     "stack",
 ]

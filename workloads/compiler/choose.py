@@ -254,7 +254,8 @@ class _Search:
             choices = [min(smallest, ceiling)]
         chosen = asked or min(choices, key=lambda n: output_split_cost(graph, self.fit.options, n))
         enough = self.settings.fewest or chosen * layers <= chip.cores
-        if not enough or not (self._fits(chosen) or self._refused(chosen)):
+        told = self._refused(chosen) and not self.settings.fewest  # by the kernel, if it is asked
+        if not enough or not (self._fits(chosen) or told):
             text = self._too_small(chosen, smallest, ceiling)
             by_hand = f"; mapping.cores_per_layer is {asked}" if asked else ""
             raise CapacityError(text + by_hand)

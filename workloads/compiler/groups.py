@@ -42,7 +42,8 @@ class Groups:
     def fewest(cls, fit: Fit, graph: LayerGraph, *, homes: bool = False) -> Groups:
         """Every group on the fewest cores that hold it.
 
-        With `homes` the groups without matrices share cores, which then hold no weights.
+        With `homes` the groups without matrices share cores, which then hold no weights; those
+        that are narrower than the graph keep cores of their own.
 
         Raises:
             CapacityError: a group fits on no number of cores.
@@ -59,8 +60,9 @@ class Groups:
         return found
 
     def _count(self, layer: Layer, homes: bool) -> None:
-        weighted = {m.group for m in layer.matrices}
-        bare = tuple(g.name for g in layer.groups if g.name not in weighted) if homes else ()
+        # A group narrower than the stream would have nothing to hold on some of the shared cores.
+        wide = [g.name for g in layer.groups if g.width >= self.graph.width]
+        bare = tuple(name for name in wide if name not in layer.weighted) if homes else ()
         counts = {}
         for group in layer.groups:
             names = bare if group.name in bare else (group.name,)

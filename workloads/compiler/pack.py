@@ -13,7 +13,16 @@ from workloads.compiler.memory import LayerMemory
 
 
 def packed(fit: Fit, layer: Layer, parts: Parts) -> Parts:
-    """Let the group that saves most cores fill the others' free room; `parts` if none does."""
+    """Let groups fill the others' free room, the one that saves most cores first."""
+    while True:
+        better = _packed_once(fit, layer, parts)
+        if better is parts:
+            return parts
+        parts = better
+
+
+def _packed_once(fit: Fit, layer: Layer, parts: Parts) -> Parts:
+    """Let the group that saves most cores do so; `parts` if none does."""
     memory = LayerMemory(fit.graph, layer, parts, fit.options)
     roles = memory.roles()
     # Groups that are tried lie alone on their cores, so what the others leave does not change.

@@ -52,7 +52,7 @@ def in_passes(graph: LayerGraph, chip: Chip, settings: MapSettings) -> tuple[Pas
     """Cut a graph into the fewest passes that fit a chip, of about as many layers each.
 
     Raises:
-        InputError: the chip has no off-core memory.
+        InputError: the chip has no off-core memory, or a layer hands on more than its entry.
         CapacityError: not even a single layer fits beside the states of the others.
     """
     if chip.memory.kind == "none":
@@ -60,6 +60,7 @@ def in_passes(graph: LayerGraph, chip: Chip, settings: MapSettings) -> tuple[Pas
             f"mapping: layers in passes, but chip {chip.name} has no off-core memory to load "
             "weights from; set memory.kind to hbm, stt-mram or lpddr"
         )
+    _check_chain(graph)
     layers, kept = len(graph.layers), 0
     for count in range(1, layers + 1):
         bounds = [layers * i // count for i in range(count + 1)]
@@ -80,6 +81,19 @@ def in_passes(graph: LayerGraph, chip: Chip, settings: MapSettings) -> tuple[Pas
         f"{graph.name} does not fit chip {chip.name} ({chip.cores} cores) even one layer at a "
         "time; raise core.data_memory_bits or the number of cores"
     )
+
+
+def _check_chain(graph: LayerGraph) -> None:
+    """The host keeps what goes from pass to pass: one vector."""
+    for index, layer in enumerate(graph.layers):
+        for stage in layer.stages:
+            for name in stage.emits:
+                at, site = graph.site_at[name]
+                if at != index and site.name != graph.layers[at].entry:
+                    raise InputError(
+                        f"mapping: layers of {graph.name} in passes, but {layer.name} also sends "
+                        f"{name}; the host keeps the residual stream alone"
+                    )
 
 
 def total_cycles(passes: Sequence[Pass], activities: Sequence[Activity]) -> int:

@@ -1,7 +1,7 @@
 """What the chip itself would answer: a model's bits per byte with weights at BF16, INT8 or INT4.
 
-The model is compiled for a chip of its own, as few cores as its LayerNorms allow, and its values
-are run without time, bit by bit as the micro-kernels compute them: activations, sums and state of
+The model, of any family, is compiled for a chip of its own, as few cores as its LayerNorms and heads
+allow, and its values are run without time, bit by bit as the micro-kernels compute them: activations, sums and state of
 BF16 words, thresholds at that precision. More cores split LayerNorm's sums otherwise, and with them
 the last bits; ask for them with `cores`.
 """
@@ -20,8 +20,10 @@ from seneca_sim.errors import InputError
 from seneca_sim.functional import MemoryImage, ValueMachine
 from seneca_sim.functional.narrow import narrow
 from seneca_sim.program import Program
-from workloads.compiler import lower, rwkv4_graph
-from workloads.models import Rwkv4
+from workloads.compiler import LayerGraph, MapSettings, choose, lower
+from workloads.job.onto_chip import OntoChip, onto_chip
+from workloads.models.load import Loaded
+from workloads.models.rwkv4 import Rwkv4
 from workloads.sparsity.batches import BYTE_VOCABULARY, WINDOW
 from workloads.sparsity.thresholds import check_thresholds
 
@@ -33,7 +35,7 @@ _PLENTY_BITS = 2**40  # of data memory a core: values are asked for, not whether
 
 
 def bits_per_byte(
-    model: Rwkv4,
+    model: Loaded,
     data: bytes,
     bits: int = 16,
     thresholds: Mapping[str, float] | None = None,
@@ -50,9 +52,9 @@ def bits_per_byte(
         data: at least two bytes; each but the first is predicted once.
         bits: of a weight: 16 (BF16), 8 or 4, for all matrices, the head included.
         thresholds: T by full site name; none of them for the natural model.
-        state_words: BF16 words for each sum of the recurrence, 2 or 1.
-        cores: of each layer; 0 for the fewest.
-        window: bytes predicted before the state starts anew.
+        state_words: BF16 words for each sum of RWKV-4's recurrence, 2 or 1.
+        cores: of each layer of an RWKV-4; 0 for the fewest.
+        window: bytes predicted before the state starts anew; no more than OPT has positions.
         progress: called after each window.
 
     Raises:
@@ -63,7 +65,8 @@ def bits_per_byte(
             f"model: a vocabulary of {model.shape.vocab}; bits per byte need one of bytes "
             f"({BYTE_VOCABULARY})"
         )
-    chip = OnChip.of(model, bits, state_words, cores=cores)
+    window = min(window, getattr(model.shape, "positions", window))
+    chip = OnChip.of(model, bits, state_words, cores=cores, context=window)
     lengths = chip.code_lengths(data, thresholds, window=window, progress=progress)
     return float(lengths.mean())
 
@@ -75,44 +78,46 @@ class OnChip:
     Attributes:
         program: what runs.
         image: its memories before the first token.
-        embedding: the rows that the host sends, [vocabulary, width].
         model: where it came from.
     """
 
     program: Program
     image: MemoryImage
-    embedding: Floats
-    model: Rwkv4
+    model: OntoChip
 
     @classmethod
-    def of(cls, model: Rwkv4, bits: int = 16, state_words: int = 2, *, cores: int = 0) -> OnChip:
-        """Compile a model and load its weights; the arguments are those of `bits_per_byte`."""
-        shape = model.shape
-        sizes = {
-            "layers": shape.layers, "width": shape.width, "ffn": shape.ffn, "vocab": shape.vocab
-        }  # fmt: skip
-        graph = rwkv4_graph("on chip", sizes, state_words=state_words)
-        cores = cores or fewest_cores(shape.width)
-        chip = Chip(
-            "values only",
-            core=CoreSpec(data_memory_bits=_PLENTY_BITS),
-            columns=cores,
-            rows=shape.layers + 1,
-        )
-        program = narrow(lower(graph, chip, cores), bits)
-        tensors = {name: tensor.numpy() for name, tensor in model.weights.items()}
-        image = MemoryImage.load(program, tensors, "bf16")
-        return cls(program, image, tensors["emb.weight"], model)
+    def of(
+        cls,
+        model: Loaded,
+        bits: int = 16,
+        state_words: int = 2,
+        *,
+        cores: int = 0,
+        context: int = WINDOW,
+    ) -> OnChip:
+        """Compile a model and load its weights; the arguments are those of `bits_per_byte`.
+
+        `context` is the longest sequence that the cache of an OPT has room for.
+        """
+        chosen = onto_chip(model)
+        graph = chosen.graph(context=-(-context // 8) * 8, state_words=state_words)
+        if isinstance(model, Rwkv4):
+            program = _together(graph, cores or fewest_cores(graph.width))
+        else:
+            program = _apart(graph)
+        program = narrow(program, bits)
+        image = MemoryImage.load(program, chosen.tensors, "bf16")
+        return cls(program, image, chosen)
 
     def logits(
         self, tokens: Sequence[int], thresholds: Mapping[str, float] | None = None
     ) -> Iterator[Floats]:
         """Run tokens from the empty state; yields the logits after each."""
-        check_thresholds(thresholds or {}, self.model.shape)
+        check_thresholds(thresholds or {}, self.model.sites)
         image = MemoryImage(tuple(words.copy() for words in self.image.words))
         machine = ValueMachine(self.program, image, thresholds or {})
-        for token in tokens:
-            yield machine.token({"emb": self.embedding[token]}, {})["logits"]
+        for row in self.model.embed(tokens):
+            yield machine.token({"emb": row}, {})["logits"]
 
     def code_lengths(
         self,
@@ -141,6 +146,23 @@ class OnChip:
             if progress is not None:
                 progress(done, len(starts), f"on chip, window {done} of {len(starts)}")
         return np.concatenate(found)
+
+
+def _together(graph: LayerGraph, cores: int) -> Program:
+    """All groups of a layer on the same cores."""
+    return lower(graph, _chip(cores, len(graph.layers)), cores)
+
+
+def _apart(graph: LayerGraph) -> Program:
+    """Groups on cores of their own, as heads need them, the fewest that hold them."""
+    settings = MapSettings(fewest=True)
+    cores = choose(graph, _chip(1, 1), settings).cores
+    return lower(graph, _chip(cores, 1), settings=settings)
+
+
+def _chip(columns: int, rows: int) -> Chip:
+    core = CoreSpec(data_memory_bits=_PLENTY_BITS)
+    return Chip("values only", core=core, columns=columns, rows=rows)
 
 
 def fewest_cores(width: int, lanes: int = CoreSpec().npes) -> int:

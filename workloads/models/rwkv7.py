@@ -1,9 +1,11 @@
-"""RWKV-7 as a short forward pass with a tap at the six inputs of its large matrices.
+"""RWKV-7 as a short forward pass with a site at the six inputs of its large matrices.
 
 Time mixing keeps one matrix a head, S (N, N), and changes it by the delta rule: it decays by a
 vector w, forgets what it holds under the key kk as far as a says, and adds value times key.
 Channel mixing is a two-layer perceptron with a squared ReLU and no gate. The small matrices that
-make w, a, v and g from the token (two thin factors each) have no site: they stay dense.
+make w, a, v and g from the token (two thin factors each) stay dense: w, a and g have taps
+(`att.decay`, `att.rate`, `att.gate`), so that the vectors can be recorded, and no site; v's factor
+reads the same vector as the matrix of values, after its threshold.
 
 Everything is computed in fp32. The names of the weights are BlinkDL's.
 """
@@ -72,12 +74,17 @@ class Rwkv7:
     @property
     def sites(self) -> tuple[Site, ...]:
         """Six a block, in the order of the forward."""
-        d, f = self.shape.width, self.shape.ffn
         return tuple(
-            Site(f"blocks.{n}.{kind}", kind, n, n, d * (f if kind.startswith("ffn") else d))
+            Site(f"blocks.{n}.{kind}", kind, n, n, self._macs(n, kind))
             for n in range(self.shape.layers)
             for kind in RWKV7_SITES
         )
+
+    def _macs(self, n: int, kind: str) -> int:
+        """MACs of all matrices that read a site."""
+        d, f = self.shape.width, self.shape.ffn
+        thin = self.weights[f"blocks.{n}.att.v1"].numel() if kind == "att.val" and n else 0
+        return d * (f if kind.startswith("ffn") else d) + thin
 
     @property
     def block_macs(self) -> int:
@@ -151,9 +158,11 @@ class Rwkv7:
         w, change = self.weights, shift(x, state.att_x) - x
         xr, xw, xk, xv, xa, xg = (x + change * w[f"{p}.x_{letter}"] for letter in "rwkvag")
         r = linear(tap(f"{p}.rec", xr), w[f"{p}.receptance.weight"])
+        decay = self._decay(p, tap(f"{p}.decay", xw))
         k = linear(tap(f"{p}.key", xk), w[f"{p}.key.weight"])
-        v = linear(tap(f"{p}.val", xv), w[f"{p}.value.weight"])
-        decay = self._decay(p, xw)
+        xv = tap(f"{p}.val", xv)
+        v = linear(xv, w[f"{p}.value.weight"])
+        xa, xg = tap(f"{p}.rate", xa), tap(f"{p}.gate", xg)
         rate = torch.sigmoid(w[f"{p}.a0"] + xa @ w[f"{p}.a1"] @ w[f"{p}.a2"])
         gate = torch.sigmoid(xg @ w[f"{p}.g1"]) @ w[f"{p}.g2"]
         removed = normalize(self._heads(k * w[f"{p}.k_k"]), dim=-1)

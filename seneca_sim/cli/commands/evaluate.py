@@ -185,17 +185,20 @@ def _on_chip(
     if not bits:
         return {}
     from workloads.job.onchip import bits_per_byte
-    from workloads.models.rwkv4_stages import Rwkv4Sites
+    from workloads.models.opt import Opt
+    from workloads.models.rwkv4 import Rwkv4
+    from workloads.models.rwkv7 import Rwkv7
 
-    if not isinstance(opened.model, Rwkv4Sites):
+    model = getattr(opened.model, "model", opened.model)
+    if not isinstance(model, Rwkv4 | Rwkv7 | Opt):
         raise InputError(
-            f"--precision {precision}: the chip runs RWKV-4, which {opened.name} is not; "
-            "leave it out"
+            f"--precision {precision}: the chip runs RWKV-4, RWKV-7 and OPT, and {opened.name} is "
+            "none of them; leave it out"
         )
     found = {}
     with progress(f"on the chip, {precision}") as tell:
         for done, (label, thresholds) in enumerate(settings.items(), 1):
-            measured = bits_per_byte(opened.model.model, data, bits, thresholds or None)
+            measured = bits_per_byte(model, data, bits, thresholds or None)
             found[label] = {f"on_chip_{precision}": measured}
             tell(done, len(settings), label)
     return found
