@@ -55,16 +55,17 @@ def zero_load(chip: Chip, source: int, destination: int, flits: int) -> int:
 def lower_bounds(chip: Chip, program: Program, stream: EventStream, mode: str) -> dict[str, int]:
     """Cycles that a run takes at least: the busiest unit of each kind, and the tokens' own ways.
 
-    In ``generation`` mode tokens follow each other, otherwise they may all overlap.
+    In ``generation`` mode the tokens of a sequence follow each other, otherwise all may overlap.
     """
     known, paths = counts(chip, program, stream), token_paths(chip, program, stream)
+    step = program.sequences if mode == "generation" else stream.tokens
     return {
         "npe": int(known.npe_busy.max()),
         "controller": int(known.controller_busy.max()),
         "generator": int(known.generator_busy.max()),
         "link": int(known.link_busy.max()),
         "channel": int(known.channel_busy.max(initial=0)),
-        "token": int(paths.sum() if mode == "generation" else paths.max()),
+        "token": max(int(paths[i::step].sum()) for i in range(min(step, paths.size))),
     }
 
 

@@ -137,7 +137,11 @@ class Region:
 
 @dataclass(frozen=True)
 class Program:
-    """A workload placed on a chip of `cores` cores; `shape` and `mapping` say what and how."""
+    """A workload placed on a chip of `cores` cores; `shape` and `mapping` say what and how.
+
+    `sequences` independent texts run side by side: token t is of sequence t mod `sequences`, whose
+    own states it reads and writes.
+    """
 
     name: str
     cores: int
@@ -149,6 +153,7 @@ class Program:
     regions: tuple[Region, ...]
     shape: tuple[tuple[str, int], ...] = ()
     mapping: tuple[tuple[str, str], ...] = ()
+    sequences: int = 1
 
     @property
     def host(self) -> int:

@@ -46,6 +46,8 @@ def chip_is_the_right_one(program: Program, chip: Chip) -> Iterator[str]:
 def indices_exist(program: Program, chip: Chip) -> Iterator[str]:
     """Every index points into its table."""
     endpoints = range(program.cores + 1)
+    if program.sequences < 1:
+        yield f"{program.sequences} sequences; expected at least 1"
     for i, route in enumerate(program.routes):
         if not (
             route.site in range(len(program.sites))

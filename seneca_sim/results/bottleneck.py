@@ -1,10 +1,11 @@
 """Which unit bounds a run, and why, in one sentence.
 
-In generation mode one layer works at a time. Its *active* cycles run, token by token, from the
-last stage of the layer before it to its own last stage; the last layer's run to the token's
-answer. Within them, the layer's busiest core says how busy NPEs and controllers are, and the
-busiest link into the layer how busy the NoC is. Layers are averaged by their active cycles. In
-pipelined mode the whole run is one such stretch of the whole chip.
+In generation of a single sequence one layer works at a time. Its *active* cycles run, token by
+token, from the last stage of the layer before it to its own last stage; the last layer's run to the
+token's answer. Within them, the layer's busiest core says how busy NPEs and controllers are, and
+the busiest link into the layer how busy the NoC is. Layers are averaged by their active cycles.
+Where tokens overlap (pipelined, or several sequences) the whole run is one such stretch of the
+whole chip.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from seneca_sim.chip import Chip
 from seneca_sim.cost.ops import OP_INDEX
-from seneca_sim.engine.activity import Activity, Ints
+from seneca_sim.engine.activity import Activity, Ints, one_by_one
 from seneca_sim.program import EventStream, Program
 from seneca_sim.results.pieces import Piece
 from seneca_sim.results.traffic import link_loads
@@ -103,7 +104,7 @@ def bottleneck_of(
     mode: str,
 ) -> Bottleneck:
     """Find what bounds a run."""
-    if mode == "generation":
+    if one_by_one(mode, program):
         stretches = _by_layer(chip, program, stream, activity, pieces)
     else:
         stretches = (_whole(program, activity),)

@@ -135,7 +135,7 @@ def run_tokens(
     image = MemoryImage.load(program, weights, precision)
     if precision == "fp32":  # at bf16 an empty state is 0
         layers = dict(program.shape)["layers"], dict(program.shape)["width"]
-        for sequence in range(int(dict(program.mapping).get("batch", "1"))):
+        for sequence in range(program.sequences):
             image.set_layers(program, "pp", np.full(layers, -1e30, np.float32), sequence)
     rows: Floats = weights["emb.weight"][np.asarray(tokens)]
     return run_values(program, image, {"emb": rows}, thresholds=thresholds)

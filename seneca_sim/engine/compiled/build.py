@@ -80,7 +80,9 @@ def build(
     x = wide(at.CONSTANTS)
     x[:] = prepared.constants
     x[at.X_TOKENS], x[at.X_SLOTS] = tokens, min(prepared.chip.core.window, tokens)
-    x[at.X_GENERATION], x[at.X_WINDOW_CYCLES] = generation, window_cycles
+    # Sequences whose next token waits for their last answer; 0 where none waits.
+    x[at.X_GENERATION] = program.sequences if generation else 0
+    x[at.X_WINDOW_CYCLES] = window_cycles
     x[at.X_LOG], x[at.X_SLICES], x[at.X_PROGRESS] = log_packets, log_slices, progress
     x[at.X_LOG_FIRST], x[at.X_LOG_END] = log_window.first, log_window.end
     slots, row, channels = int(x[at.X_SLOTS]), int(x[at.X_ROW]), int(x[at.X_CHANNELS])
