@@ -11,7 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from seneca_sim.report.layout import NONE, aligned, change, counted, pair, percent, times, wrapped
+from seneca_sim.report.layout import (
+    NONE,
+    aligned,
+    change,
+    counted,
+    counted_alone,
+    pair,
+    percent,
+    times,
+    wrapped,
+)
 from seneca_sim.results.folder import SUMMARY, read_summary
 from seneca_sim.results.kinds import (
     ATTENTION,
@@ -153,9 +163,19 @@ def context_of(summary: Mapping[str, Any]) -> str:
     chip = last["chip"]
     return (
         f"{summary['program']} on {chip['name']}: {chip['cores']} cores at "
-        f"{si(chip['clock_hz'], 'Hz')}, {last['tokens']} tokens, {_MODES[last['mode']]}"
+        f"{si(chip['clock_hz'], 'Hz')}, {last['tokens']} tokens{_order(last)}"
         f"{_placed(last.get('mapping', {}))}"
     )
+
+
+def _order(variant: Mapping[str, Any]) -> str:
+    """How tokens follow each other, and of how many sequences they are."""
+    sequences = variant.get("sequences", 1)
+    if sequences == 1:
+        return f", {_MODES[variant['mode']]}"
+    if variant["mode"] == "pipelined":
+        return f" of {sequences} sequences, overlapping"
+    return f" of {sequences} sequences side by side, those of each one after another"
 
 
 def _placed(mapping: Mapping[str, str]) -> str:
@@ -189,7 +209,9 @@ def main_table(summary: Mapping[str, Any]) -> list[list[str]]:
             f"power, mean / {window} peak",
             [pair(v["average_power_w"], v["peak_power_w"], "W") for v in variants],
         ),
-        row(
+        _rate_row(variants, gains)
+        if all(map(_overlaps, variants))
+        else row(
             "energy-delay product",
             [si(v["energy_delay_js"], "J").replace("J", "J·s") for v in variants],
             "energy_delay_gain",
@@ -206,6 +228,37 @@ def main_table(summary: Mapping[str, Any]) -> list[list[str]]:
             *(change(bits.get(c["label"]), bits.get(c["against"])) for c in gains),
         ],
     ]
+
+
+def _overlaps(variant: Mapping[str, Any]) -> bool:
+    """Whether throughput is more than latency turned round; folders of before do not say."""
+    several = variant.get("sequences", 1) > 1 or variant["mode"] == "pipelined"
+    return several and "throughput" in variant
+
+
+def _rate_row(
+    variants: Sequence[Mapping[str, Any]], gains: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """Tokens a second; with its error where it is that of the steady state.
+
+    A pipeline's rate over the run, filling and emptying included, stands beside the steady one;
+    several sequences have that of each beside that of all.
+    """
+    steady = [v["throughput"]["steady"] for v in variants]
+    known = all(found and found["error"] is not None for found in steady)
+    over_run = [float(v["throughput"]["tokens_per_s"]) for v in variants]
+    rates = [float(found["tokens_per_s"]) for found in steady] if known else over_run
+    error = f" ±{percent(max(found['error'] for found in steady))} %" if known else ""
+    if variants[-1]["sequences"] > 1:
+        name = f"tokens/s{error}, all / a sequence"
+        cells = [counted(r, r / v["sequences"]) for r, v in zip(rates, variants, strict=True)]
+    elif known:
+        name = f"tokens/s, run / steady{error}"
+        cells = [counted(run, rate) for run, rate in zip(over_run, rates, strict=True)]
+    else:
+        name, cells = "tokens/s of the run", [counted_alone(rate) for rate in rates]
+    of = dict(zip((v["label"] for v in variants), rates, strict=True))
+    return [name, *cells, *(times(rates[-1] / of[c["against"]]) for c in gains)]
 
 
 def _site_table(variants: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -18,6 +18,7 @@ from seneca_sim.results.kinds import DENSE_KINDS
 from seneca_sim.results.pieces import HOST_LAYER
 from seneca_sim.results.run import RunResult
 from seneca_sim.results.sparsity import sparsity_by_stem, work_of
+from seneca_sim.results.steady import rate_of
 from seneca_sim.results.tokens import percentile
 
 SCHEMA: Final = "seneca-summary/1"
@@ -78,6 +79,8 @@ def variant_of(result: RunResult) -> dict[str, Any]:
         "cycles": result.cycles,
         "time_s": result.time_s,
         "tokens": tokens,
+        "sequences": result.program.sequences,
+        "throughput": _throughput(result),
         "energy_fj": result.energy_fj,
         "energy_j": _energy(result),
         "energy_per_token_j": _statistics(result.tokens.energy_fj, FJ_PER_J),
@@ -99,6 +102,21 @@ def variant_of(result: RunResult) -> dict[str, Any]:
             "times": result.bound.times,
         },
     }
+
+
+def _throughput(result: RunResult) -> dict[str, Any]:
+    """Tokens a second: over the run, its filling and emptying included, and in steady state."""
+    tokens, hertz = len(result.tokens.start), result.chip.clock_hz
+    rate = rate_of(result.activity, result.program.sequences)
+    steady = None
+    if rate is not None:
+        steady = {
+            "tokens_per_s": hertz / rate.cycles_per_token,
+            "error": rate.error,
+            "warm_up": rate.warm_up,
+            "tail": rate.tail,
+        }
+    return {"tokens_per_s": tokens / result.time_s, "steady": steady}
 
 
 def _inputs(result: RunResult) -> dict[str, str]:
