@@ -82,7 +82,8 @@ def test_rate_of_a_few_tokens_holds_for_all(mode: str, sequences: int) -> None:
     """The rate of 64 tokens, and what it makes of 160, against the run of 160 tokens."""
     few = rate_of(activity(mode, 64, sequences=sequences), sequences)
     full = activity(mode, TOKENS, sequences=sequences)
-    assert few is not None and few.error is not None
+    assert few is not None
+    assert few.error is not None
     done = np.sort(full.token_done)
     rest = (done[-1] - done[few.warm_up - 1 if few.warm_up else 0]) / (TOKENS - max(1, few.warm_up))
     assert 0 < few.error < 0.12
