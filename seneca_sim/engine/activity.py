@@ -120,6 +120,8 @@ class Activity:
     link_packets: Ints  # [links]
     link_busy: Ints  # [links] cycles
     link_blocked: Ints  # [links] cycles: a packet waits, the link is free, the next buffer is full
+    loading: int = 0  # cycles in which the chip waits for the weights of a pass
+    item_load_bits: Ints | None = None  # [items] of a program in passes
     packets: Ints | None = None  # [rows, len(PACKET_FIELDS)] on request
     slices: Ints | None = None  # [rows, len(SLICE_FIELDS)] on request
 

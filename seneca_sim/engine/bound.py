@@ -27,6 +27,7 @@ from seneca_sim.engine.counts import (
     task_cost,
 )
 from seneca_sim.program import HOST_STAGE, NO_ROUTE, EventStream, Program
+from seneca_sim.program.passes import parts_of
 
 __all__ = [
     "Bound", "Counts", "bounds_of", "counts", "lower_bounds", "nearest_bound", "standing",
@@ -120,9 +121,21 @@ def standing(chip: Chip, program: Program, stream: EventStream, activity: Activi
 
 def token_paths(chip: Chip, program: Program, stream: EventStream, most: int | None = None) -> Ints:
     """Cycles from a token's first packet to its last answer, at least; [tokens], or `most`."""
+    if program.passes:
+        return _through_passes(chip, program, stream, most)
     path = _Path(chip, program, stream)
     tokens = range(stream.tokens)[:most]
     return np.array([path.latency(token) for token in tokens], np.int64)
+
+
+def _through_passes(chip: Chip, program: Program, stream: EventStream, most: int | None) -> Ints:
+    """S22: the ways through all passes, one after another; loading is left out."""
+    total, row = 0, 0
+    for part, size in zip(parts_of(program), program.passes, strict=True):
+        counts_of_part = stream.counts[row : row + size.routes]
+        total = total + token_paths(chip, part, EventStream(counts_of_part), most)
+        row += size.routes
+    return np.asarray(total, np.int64)
 
 
 class _Path:

@@ -34,6 +34,7 @@ from seneca_sim.results.kinds import (
     LEAKAGE,
     MATRICES,
     OTHER,
+    RELOADING,
     SYNAPTIC,
     TOKEN_SHIFT,
     WKV,
@@ -64,6 +65,7 @@ _KIND_NAMES: Final = {
     GATES: "gates",
     HEAD: "head",
     HOST: "host",
+    RELOADING: "reload",
     OTHER: "other",
 }
 """Columns of the work table; those of dense work are the last."""
@@ -126,6 +128,7 @@ def render_summary(summary: Mapping[str, Any], folder: str | Path | None = None)
         *aligned(_class_table(last)),
         *aligned(_work_table(variants[-2:])),
         *_time(last),
+        *_passes(last),
         *wrapped(_marks(last), 2),
         *_where(summary, folder),
         *(line for text in summary["warnings"] for line in wrapped(f"Warning: {text}", 2)),
@@ -318,6 +321,20 @@ def _time(variant: Mapping[str, Any]) -> list[str]:
     first = f"Time: {sentence[0].lower()}{sentence[1:]}".removesuffix(".")
     short, full = (wrapped(f"{first}{more}.", 2) for more in ("", _bound(variant)))
     return full if len(full) == len(short) else short
+
+
+def _passes(variant: Mapping[str, Any]) -> list[str]:
+    """What reloading weights costs a token, where the chip is smaller than the model."""
+    found = variant.get("passes")
+    if not found:
+        return []
+    how = "while the pass before runs" if found["ahead"] else "before each pass, nothing overlaps"
+    return wrapped(
+        f"{found['count']} passes, {counted_alone(found['load_bits_per_token'])} bits of weights "
+        f"reloaded a token, {how}: {si(found['load_j_per_token'], 'J')} and "
+        f"{si(found['wait_s_per_token'], 's')} of waiting a token.",
+        2,
+    )
 
 
 BOUNDS = {

@@ -145,7 +145,7 @@ def bounds_table(result: RunResult) -> pd.DataFrame:
             done = int(activity.item_events_in[item]) * consumer.neurons
             busy[program.sites[consumer.site].layer, consumer.core][0] += done
     stretches = {s.layer: s for s in result.bottleneck.stretches}
-    alone = one_by_one(result.mode, program)
+    alone = one_by_one(result.mode, program) and not program.passes
     whole = None if alone else result.bottleneck.stretches[0]
     rows = []
     for (layer, core), (sops, npe, control, accesses) in sorted(busy.items()):

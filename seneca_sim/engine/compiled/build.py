@@ -72,6 +72,7 @@ def build(
     log_slices: bool = False,
     log_window: LogWindow = WHOLE_RUN,
     progress: bool,
+    first_cycle: int = 0,
 ) -> Machine:
     """Lay out a run."""
     program, network, ways = prepared.program, prepared.network, prepared.ways
@@ -91,6 +92,7 @@ def build(
     slice_rows = max(4096, 2 * int(x[at.X_SLICE_MARGIN])) if log_slices else 0
     z = wide(at.STATE)
     z[at.Z_HOST_DIRTY] = 1
+    z[at.Z_NOW] = first_cycle
     z[at.Z_NODE] = z[at.Z_PACKET] = z[at.Z_TASK] = at.NONE
     machine = Machine(
         nodes=narrow(fixed * at.NODE),
