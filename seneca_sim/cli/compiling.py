@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from workloads.traces import ActivationTrace
 
 FITS = ("chip", "smallest")
+RELOADS = ("before", "ahead")
 
 
 def compile_shape(
@@ -36,8 +37,21 @@ def compile_shape(
         CapacityError: a model that does not fit.
     """
     from workloads.compiler import lower
+    from workloads.compiler.passes import compile_passes
 
-    return lower(graph_of(name, shape, settings), chip, settings=map_settings(settings, trace))
+    graph, how = graph_of(name, shape, settings), map_settings(settings, trace)
+    passes, reload = settings.run["mapping.passes"], settings.run["mapping.reload"]
+    if reload not in RELOADS:
+        raise InputError(f"--set mapping.reload={reload}: expected {' or '.join(RELOADS)}")
+    if passes == "off":
+        return lower(graph, chip, settings=how)
+    if settings.run["mapping.fit"] == "smallest" or how.weights == "shared":
+        raise InputError(
+            f"--set mapping.passes={passes}: passes reuse a chip that is there, and its own "
+            "memory; leave mapping.fit and mapping.weights out"
+        )
+    count = 0 if passes == "auto" else settings.whole("mapping.passes")
+    return compile_passes(graph, chip, how, count, ahead=reload == "ahead")
 
 
 def fitted_chip(

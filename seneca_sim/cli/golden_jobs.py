@@ -82,9 +82,10 @@ def _source(spec: Spec, folder: Path, settings: Settings) -> tuple[Build, dict[s
         kept = spec.get("traces", {})
         traces = {label: unpacked(lines, label) for label, lines in kept.items()}
     elif kind == "trace":
-        from workloads.traces import read_trace
+        from workloads.traces import in_pieces, read_trace
 
-        trace = read_trace(folder / str(spec["trace"]))
+        batch = settings.whole("mapping.batch")
+        trace = in_pieces(read_trace(folder / str(spec["trace"])), batch)
         traces = {trace.variant: trace}
     elif kind == "workload":
         traces = recorded(spec, folder, settings)

@@ -26,6 +26,26 @@ chip_option = click.option(
 set_option = click.option(
     "--set", "sets", multiple=True, metavar="PATH=VALUE", help="Change one setting; repeatable."
 )
+_batch_option = click.option(
+    "--batch", type=click.IntRange(min=1), metavar="B",
+    help="Sequences side by side: --set mapping.batch=B.",
+)  # fmt: skip
+_mode_option = click.option(
+    "--mode", type=click.Choice(["generation", "pipelined"]), help="The same as --set mode=…"
+)
+
+
+def order_options(command: F) -> F:
+    """Add --batch and --mode, which stand for settings; see `with_order`."""
+    return _batch_option(_mode_option(command))
+
+
+def with_order(sets: tuple[str, ...], batch: int | None, mode: str | None) -> tuple[str, ...]:
+    """Settings with what --batch and --mode say behind them, so that these win."""
+    more = [] if batch is None else [f"mapping.batch={batch}"]
+    return (*sets, *more, *([] if mode is None else [f"mode={mode}"]))
+
+
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON on stdout, for machines.")
 
 
@@ -67,6 +87,7 @@ def inputs_of(
         context=settings.whole("workload.context"),
         tokens=settings.whole("workload.tokens"),
         rescaled=rescaled or "",
+        batch=settings.whole("mapping.batch"),
     )
 
 
@@ -76,6 +97,7 @@ def drawing_of(settings: Settings) -> Drawing:
 
     return Drawing(
         tokens=settings.whole("workload.tokens"),
+        batch=settings.whole("mapping.batch"),
         seed=settings.whole("workload.seed"),
         token_correlation=settings.share("workload.token_correlation"),
         hot_channels=settings.share("workload.hot_channels"),

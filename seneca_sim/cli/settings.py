@@ -27,6 +27,8 @@ RUN_SETTINGS = {
     "mapping.steps": "1000",
     "mapping.balance": "size",
     "mapping.batch": "1",
+    "mapping.passes": "off",
+    "mapping.reload": "before",
     "mapping.head": "in",
     "mapping.file": "none",
     "mapping.weights": "core",

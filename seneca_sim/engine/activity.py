@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+if TYPE_CHECKING:
+    from seneca_sim.program import Program
+
 Ints = NDArray[np.int64]
 Mode = Literal["generation", "pipelined"]
-"""How tokens enter: the next waits for the last one's answer, or for room in the first stage."""
+"""How tokens enter: each waits for the last answer of its sequence, or for room in the first stage.
+"""
+
+
+def one_by_one(mode: str, program: Program) -> bool:
+    """Whether no two tokens are ever under way at once: generation of a single sequence (S15)."""
+    return mode == "generation" and program.sequences == 1
+
 
 POWER_WINDOW_CYCLES = 5_000
 """Default window of `Activity.window_ops`: 10 us at 500 MHz, a stated choice for peak power."""
@@ -110,6 +120,8 @@ class Activity:
     link_packets: Ints  # [links]
     link_busy: Ints  # [links] cycles
     link_blocked: Ints  # [links] cycles: a packet waits, the link is free, the next buffer is full
+    loading: int = 0  # cycles in which the chip waits for the weights of a pass
+    item_load_bits: Ints | None = None  # [items] of a program in passes
     packets: Ints | None = None  # [rows, len(PACKET_FIELDS)] on request
     slices: Ints | None = None  # [rows, len(SLICE_FIELDS)] on request
 

@@ -27,6 +27,7 @@ from seneca_sim.engine.counts import (
     task_cost,
 )
 from seneca_sim.program import HOST_STAGE, NO_ROUTE, EventStream, Program
+from seneca_sim.program.passes import parts_of
 
 __all__ = [
     "Bound", "Counts", "bounds_of", "counts", "lower_bounds", "nearest_bound", "standing",
@@ -55,16 +56,17 @@ def zero_load(chip: Chip, source: int, destination: int, flits: int) -> int:
 def lower_bounds(chip: Chip, program: Program, stream: EventStream, mode: str) -> dict[str, int]:
     """Cycles that a run takes at least: the busiest unit of each kind, and the tokens' own ways.
 
-    In ``generation`` mode tokens follow each other, otherwise they may all overlap.
+    In ``generation`` mode the tokens of a sequence follow each other, otherwise all may overlap.
     """
     known, paths = counts(chip, program, stream), token_paths(chip, program, stream)
+    step = program.sequences if mode == "generation" else stream.tokens
     return {
         "npe": int(known.npe_busy.max()),
         "controller": int(known.controller_busy.max()),
         "generator": int(known.generator_busy.max()),
         "link": int(known.link_busy.max()),
         "channel": int(known.channel_busy.max(initial=0)),
-        "token": int(paths.sum() if mode == "generation" else paths.max()),
+        "token": max(int(paths[i::step].sum()) for i in range(min(step, paths.size))),
     }
 
 
@@ -119,9 +121,21 @@ def standing(chip: Chip, program: Program, stream: EventStream, activity: Activi
 
 def token_paths(chip: Chip, program: Program, stream: EventStream, most: int | None = None) -> Ints:
     """Cycles from a token's first packet to its last answer, at least; [tokens], or `most`."""
+    if program.passes:
+        return _through_passes(chip, program, stream, most)
     path = _Path(chip, program, stream)
     tokens = range(stream.tokens)[:most]
     return np.array([path.latency(token) for token in tokens], np.int64)
+
+
+def _through_passes(chip: Chip, program: Program, stream: EventStream, most: int | None) -> Ints:
+    """S22: the ways through all passes, one after another; loading is left out."""
+    total, row = 0, 0
+    for part, size in zip(parts_of(program), program.passes, strict=True):
+        counts_of_part = stream.counts[row : row + size.routes]
+        total = total + token_paths(chip, part, EventStream(counts_of_part), most)
+        row += size.routes
+    return np.asarray(total, np.int64)
 
 
 class _Path:

@@ -13,6 +13,11 @@ def check_inputs(
     chip: Chip, program: Program, stream: EventStream, mode: str, window_cycles: int
 ) -> None:
     """Raise InputError where chip, program and stream do not fit each other."""
+    if program.passes:
+        raise InputError(
+            f"program {program.name}: runs in {len(program.passes)} passes, and an engine runs one "
+            "at a time; use seneca_sim.engine.passes.simulate_passes"
+        )
     if program.cores != chip.cores:
         raise InputError(
             f"program {program.name}: placed on {program.cores} cores, but chip {chip.name} has "

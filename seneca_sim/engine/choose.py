@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 from seneca_sim.engine.activity import Activity
+from seneca_sim.engine.passes import simulate_passes
 from seneca_sim.program import EventStream, Program
 
 Engine = Literal["auto", "reference", "compiled"]
@@ -27,11 +29,14 @@ def chosen(engine: Engine, program: Program, stream: EventStream) -> Engine:
 
 
 def simulator(engine: Engine) -> Callable[..., Activity]:
-    """The `simulate` of an engine; loads SimPy or Numba only when asked for."""
+    """The `simulate` of an engine, programs in passes included.
+
+    Loads SimPy or Numba only when asked for.
+    """
     if engine == "compiled":
         from seneca_sim.engine.compiled import simulate as compiled
 
-        return compiled
+        return partial(simulate_passes, compiled)
     from seneca_sim.engine.reference import simulate as reference
 
-    return reference
+    return partial(simulate_passes, reference)

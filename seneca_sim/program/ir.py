@@ -135,9 +135,31 @@ class Region:
         return self.columns * self.stride_bits * self.copies
 
 
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A part of a program that runs by itself on a small chip: its rows in each table.
+
+    They follow those of the pass before; see `seneca_sim.program.passes`.
+    """
+
+    sites: int
+    core_sets: int
+    routes: int
+    consumers: int
+    stages: int
+    regions: int
+
+
 @dataclass(frozen=True)
 class Program:
-    """A workload placed on a chip of `cores` cores; `shape` and `mapping` say what and how."""
+    """A workload placed on a chip of `cores` cores; `shape` and `mapping` say what and how.
+
+    `sequences` independent texts run side by side: token t is of sequence t mod `sequences`, whose
+    own states it reads and writes.
+
+    `passes`, where there are any, run one after another on the same cores: the weights of each are
+    loaded before it, or `ahead` of it, while the one before runs.
+    """
 
     name: str
     cores: int
@@ -149,6 +171,9 @@ class Program:
     regions: tuple[Region, ...]
     shape: tuple[tuple[str, int], ...] = ()
     mapping: tuple[tuple[str, str], ...] = ()
+    sequences: int = 1
+    passes: tuple[Pass, ...] = ()
+    ahead: bool = False
 
     @property
     def host(self) -> int:

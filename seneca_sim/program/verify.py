@@ -14,6 +14,7 @@ import numpy as np
 from seneca_sim.chip import Chip
 from seneca_sim.errors import CapacityError, InputError
 from seneca_sim.program.ir import HOST_STAGE, NO_REGION, NO_ROUTE, Ints, Program
+from seneca_sim.program.passes import parts_of
 from seneca_sim.program.verify_memory import (
     code_fits,
     fetches_have_a_channel,
@@ -31,6 +32,12 @@ def verify(program: Program, chip: Chip) -> None:
         CapacityError: data or code of a core is larger than its memory.
         InputError: any other rule is broken; the message names rule and place.
     """
+    if program.passes:
+        if sum(part.stages for part in program.passes) != len(program.stages):
+            raise InputError(f"program {program.name}: its passes do not have all of its stages")
+        for part in parts_of(program):
+            verify(part, chip)
+        return
     for rule in RULES:
         for problem in rule(program, chip):
             error = CapacityError if rule in (memory_fits, code_fits) else InputError
@@ -46,6 +53,8 @@ def chip_is_the_right_one(program: Program, chip: Chip) -> Iterator[str]:
 def indices_exist(program: Program, chip: Chip) -> Iterator[str]:
     """Every index points into its table."""
     endpoints = range(program.cores + 1)
+    if program.sequences < 1:
+        yield f"{program.sequences} sequences; expected at least 1"
     for i, route in enumerate(program.routes):
         if not (
             route.site in range(len(program.sites))

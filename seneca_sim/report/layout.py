@@ -58,6 +58,11 @@ def counted(first: float, second: float) -> str:
     return pair(first, second, "b").replace("b", "").rstrip()
 
 
+def counted_alone(value: float) -> str:
+    """A large count, as in 2.87 M."""
+    return si(value, "b").replace("b", "").rstrip()
+
+
 def percent(share: float | None) -> str:
     """A share in percent to one digit, without the sign; what is there never shows as 0.0."""
     if share is None:

@@ -11,7 +11,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from seneca_sim.report.layout import NONE, aligned, change, counted, pair, percent, times, wrapped
+from seneca_sim.report.layout import (
+    NONE,
+    aligned,
+    change,
+    counted,
+    counted_alone,
+    pair,
+    percent,
+    times,
+    wrapped,
+)
 from seneca_sim.results.folder import SUMMARY, read_summary
 from seneca_sim.results.kinds import (
     ATTENTION,
@@ -24,6 +34,7 @@ from seneca_sim.results.kinds import (
     LEAKAGE,
     MATRICES,
     OTHER,
+    RELOADING,
     SYNAPTIC,
     TOKEN_SHIFT,
     WKV,
@@ -54,6 +65,7 @@ _KIND_NAMES: Final = {
     GATES: "gates",
     HEAD: "head",
     HOST: "host",
+    RELOADING: "reload",
     OTHER: "other",
 }
 """Columns of the work table; those of dense work are the last."""
@@ -116,6 +128,7 @@ def render_summary(summary: Mapping[str, Any], folder: str | Path | None = None)
         *aligned(_class_table(last)),
         *aligned(_work_table(variants[-2:])),
         *_time(last),
+        *_passes(last),
         *wrapped(_marks(last), 2),
         *_where(summary, folder),
         *(line for text in summary["warnings"] for line in wrapped(f"Warning: {text}", 2)),
@@ -153,9 +166,19 @@ def context_of(summary: Mapping[str, Any]) -> str:
     chip = last["chip"]
     return (
         f"{summary['program']} on {chip['name']}: {chip['cores']} cores at "
-        f"{si(chip['clock_hz'], 'Hz')}, {last['tokens']} tokens, {_MODES[last['mode']]}"
+        f"{si(chip['clock_hz'], 'Hz')}, {last['tokens']} tokens{_order(last)}"
         f"{_placed(last.get('mapping', {}))}"
     )
+
+
+def _order(variant: Mapping[str, Any]) -> str:
+    """How tokens follow each other, and of how many sequences they are."""
+    sequences = variant.get("sequences", 1)
+    if sequences == 1:
+        return f", {_MODES[variant['mode']]}"
+    if variant["mode"] == "pipelined":
+        return f" of {sequences} sequences, overlapping"
+    return f" of {sequences} sequences side by side, those of each one after another"
 
 
 def _placed(mapping: Mapping[str, str]) -> str:
@@ -189,7 +212,9 @@ def main_table(summary: Mapping[str, Any]) -> list[list[str]]:
             f"power, mean / {window} peak",
             [pair(v["average_power_w"], v["peak_power_w"], "W") for v in variants],
         ),
-        row(
+        _rate_row(variants, gains)
+        if all(map(_overlaps, variants))
+        else row(
             "energy-delay product",
             [si(v["energy_delay_js"], "J").replace("J", "J·s") for v in variants],
             "energy_delay_gain",
@@ -206,6 +231,37 @@ def main_table(summary: Mapping[str, Any]) -> list[list[str]]:
             *(change(bits.get(c["label"]), bits.get(c["against"])) for c in gains),
         ],
     ]
+
+
+def _overlaps(variant: Mapping[str, Any]) -> bool:
+    """Whether throughput is more than latency turned round; folders of before do not say."""
+    several = variant.get("sequences", 1) > 1 or variant["mode"] == "pipelined"
+    return several and "throughput" in variant
+
+
+def _rate_row(
+    variants: Sequence[Mapping[str, Any]], gains: Sequence[Mapping[str, Any]]
+) -> list[str]:
+    """Tokens a second; with its error where it is that of the steady state.
+
+    A pipeline's rate over the run, filling and emptying included, stands beside the steady one;
+    several sequences have that of each beside that of all.
+    """
+    steady = [v["throughput"]["steady"] for v in variants]
+    known = all(found and found["error"] is not None for found in steady)
+    over_run = [float(v["throughput"]["tokens_per_s"]) for v in variants]
+    rates = [float(found["tokens_per_s"]) for found in steady] if known else over_run
+    error = f" ±{percent(max(found['error'] for found in steady))} %" if known else ""
+    if variants[-1]["sequences"] > 1:
+        name = f"tokens/s{error}, all / a sequence"
+        cells = [counted(r, r / v["sequences"]) for r, v in zip(rates, variants, strict=True)]
+    elif known:
+        name = f"tokens/s, run / steady{error}"
+        cells = [counted(run, rate) for run, rate in zip(over_run, rates, strict=True)]
+    else:
+        name, cells = "tokens/s of the run", [counted_alone(rate) for rate in rates]
+    of = dict(zip((v["label"] for v in variants), rates, strict=True))
+    return [name, *cells, *(times(rates[-1] / of[c["against"]]) for c in gains)]
 
 
 def _site_table(variants: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -265,6 +321,20 @@ def _time(variant: Mapping[str, Any]) -> list[str]:
     first = f"Time: {sentence[0].lower()}{sentence[1:]}".removesuffix(".")
     short, full = (wrapped(f"{first}{more}.", 2) for more in ("", _bound(variant)))
     return full if len(full) == len(short) else short
+
+
+def _passes(variant: Mapping[str, Any]) -> list[str]:
+    """What reloading weights costs a token, where the chip is smaller than the model."""
+    found = variant.get("passes")
+    if not found:
+        return []
+    how = "while the pass before runs" if found["ahead"] else "before each pass, nothing overlaps"
+    return wrapped(
+        f"{found['count']} passes, {counted_alone(found['load_bits_per_token'])} bits of weights "
+        f"reloaded a token, {how}: {si(found['load_j_per_token'], 'J')} and "
+        f"{si(found['wait_s_per_token'], 's')} of waiting a token.",
+        2,
+    )
 
 
 BOUNDS = {

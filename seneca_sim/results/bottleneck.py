@@ -1,10 +1,11 @@
 """Which unit bounds a run, and why, in one sentence.
 
-In generation mode one layer works at a time. Its *active* cycles run, token by token, from the
-last stage of the layer before it to its own last stage; the last layer's run to the token's
-answer. Within them, the layer's busiest core says how busy NPEs and controllers are, and the
-busiest link into the layer how busy the NoC is. Layers are averaged by their active cycles. In
-pipelined mode the whole run is one such stretch of the whole chip.
+In generation of a single sequence one layer works at a time. Its *active* cycles run, token by
+token, from the last stage of the layer before it to its own last stage; the last layer's run to the
+token's answer. Within them, the layer's busiest core says how busy NPEs and controllers are, and
+the busiest link into the layer how busy the NoC is. Layers are averaged by their active cycles.
+Where tokens overlap (pipelined, or several sequences) the whole run is one such stretch of the
+whole chip.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ import numpy as np
 
 from seneca_sim.chip import Chip
 from seneca_sim.cost.ops import OP_INDEX
-from seneca_sim.engine.activity import Activity, Ints
+from seneca_sim.engine.activity import Activity, Ints, one_by_one
 from seneca_sim.program import EventStream, Program
 from seneca_sim.results.pieces import Piece
 from seneca_sim.results.traffic import link_loads
@@ -45,7 +46,8 @@ class Bottleneck:
     """Busy shares of the time, averaged over the stretches, and what bounds the run.
 
     Attributes:
-        unit: "npe", "controller", "link", "memory", or "hand-over" where no unit is well used.
+        unit: "npe", "controller", "link", "memory", "loading", or "hand-over" where no unit is
+            well used.
         npe: share in which the busiest core's NPEs work.
         controller: the same of the busiest controller.
         blocked: share in which the most hindered controller waits for the task FIFO.
@@ -53,6 +55,7 @@ class Bottleneck:
         link: share in which the busiest link carries flits.
         waiting_cores: share of the chip's cores that are not in the layer at work.
         stretches: what was averaged.
+        loading: share in which the chip waits for the weights of a pass.
     """
 
     unit: str
@@ -63,6 +66,7 @@ class Bottleneck:
     link: float
     waiting_cores: float
     stretches: tuple[Stretch, ...]
+    loading: float = 0.0
 
     @property
     def sentence(self) -> str:
@@ -73,6 +77,8 @@ class Bottleneck:
         )
         if self.starved:
             used += f", NPEs waiting for weights {_percent(self.starved)}"
+        if self.loading:
+            used += f", all waiting for the next pass's weights {_percent(self.loading)}"
         one = len(self.stretches) > 1
         where = "of the time in the layer at work" if one else "of the time"
         return f"{_VERDICT[self.unit]} ({used} {where}){self._parallel()}."
@@ -90,6 +96,7 @@ _VERDICT = {
     "controller": "The controllers bound the run",
     "link": "A link of the NoC bounds the run",
     "memory": "The off-core memory bounds the run",
+    "loading": "Loading the weights of passes bounds the run",
     "hand-over": "No unit bounds the run, hand-overs from stage to stage do",
 }
 
@@ -103,7 +110,7 @@ def bottleneck_of(
     mode: str,
 ) -> Bottleneck:
     """Find what bounds a run."""
-    if mode == "generation":
+    if one_by_one(mode, program) and not program.passes:
         stretches = _by_layer(chip, program, stream, activity, pieces)
     else:
         stretches = (_whole(program, activity),)
@@ -113,6 +120,7 @@ def bottleneck_of(
         "controller": sum(s.controller for s in stretches) / active,
         "link": sum(s.link for s in stretches) / active,
         "memory": sum(s.starved for s in stretches) / active,
+        "loading": activity.loading / active if program.passes else 0.0,
     }
     unit = max(shares, key=lambda name: shares[name])
     return Bottleneck(
@@ -124,6 +132,7 @@ def bottleneck_of(
         shares["link"],
         1 - sum(s.cores * s.active for s in stretches) / (active * chip.cores),
         stretches,
+        shares["loading"],
     )
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 
 from seneca_sim.cost.ops import OP_INDEX
-from seneca_sim.engine.activity import Ints
+from seneca_sim.engine.activity import Ints, one_by_one
 from seneca_sim.engine.counts import task_cost
 from seneca_sim.errors import InternalError
 from seneca_sim.program import NO_ROUTE, EventStream, Program
@@ -127,10 +127,10 @@ def _check(work: Ints, booked: Ints) -> None:
 def bounds_table(result: RunResult) -> pd.DataFrame:
     """For every layer and core: its work, and the cycles that each unit needs at least for it.
 
-    `active_cycles` is how long the layer was at work; in pipelined mode, where layers overlap, the
-    whole run. `memory_cycles`: accesses of the NPEs to their data memory, a line a cycle, or the
-    time that the core's channel of off-core memory was busy, whichever is more. `link_cycles`:
-    those of the busiest link into the layer.
+    `active_cycles` is how long the layer was at work; where tokens overlap, the whole run.
+    `memory_cycles`: accesses of the NPEs to their data memory, a line a cycle, or the time that the
+    core's channel of off-core memory was busy, whichever is more. `link_cycles`: those of the
+    busiest link into the layer.
     """
     busy: dict[tuple[int, int], Ints] = defaultdict(lambda: np.zeros(4, np.int64))
     program, chip, activity = result.program, result.chip, result.activity
@@ -145,7 +145,8 @@ def bounds_table(result: RunResult) -> pd.DataFrame:
             done = int(activity.item_events_in[item]) * consumer.neurons
             busy[program.sites[consumer.site].layer, consumer.core][0] += done
     stretches = {s.layer: s for s in result.bottleneck.stretches}
-    whole = result.bottleneck.stretches[0] if result.mode == "pipelined" else None
+    alone = one_by_one(result.mode, program) and not program.passes
+    whole = None if alone else result.bottleneck.stretches[0]
     rows = []
     for (layer, core), (sops, npe, control, accesses) in sorted(busy.items()):
         stretch = whole or stretches[layer]

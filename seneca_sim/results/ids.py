@@ -53,6 +53,10 @@ def content_hash(program: Program) -> str:
     for region in tables["regions"]:
         if not region["column_low"]:
             del region["column_low"]
+    if program.sequences == 1:
+        del tables["sequences"]
+    if not program.passes:
+        del tables["passes"], tables["ahead"]
     tables["mapping"] = [list(pair) for pair in program.mapping if pair not in _IMPLIED]
     return digest(tables)
 

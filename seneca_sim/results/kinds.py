@@ -21,10 +21,13 @@ GATES: Final = "gates and residual"
 MATRICES: Final = "dense matrices"
 HEAD: Final = "head"
 HOST: Final = "host and entry"
+RELOADING: Final = "reloading"
 OTHER: Final = "other dense"
 LEAKAGE: Final = "leakage"
 
-DENSE_KINDS: Final = (LAYERNORM, TOKEN_SHIFT, WKV, ATTENTION, GATES, MATRICES, HEAD, HOST, OTHER)
+DENSE_KINDS: Final = (
+    LAYERNORM, TOKEN_SHIFT, WKV, ATTENTION, GATES, MATRICES, HEAD, HOST, RELOADING, OTHER
+)  # fmt: skip
 KINDS: Final = (SYNAPTIC, EVENT_HANDLING, *DENSE_KINDS, LEAKAGE)
 
 _OF_KERNEL: Final = {

@@ -8,7 +8,7 @@ sending. The pieces of an item add up to what was booked, which is checked.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +20,14 @@ from seneca_sim.cost.ops import NPE_OPS, OP_INDEX
 from seneca_sim.engine.activity import Activity
 from seneca_sim.errors import InternalError
 from seneca_sim.program import Program
-from seneca_sim.results.kinds import HOST, kernel_kind, sending_kind, site_kinds, weighted_kind
+from seneca_sim.results.kinds import (
+    HOST,
+    RELOADING,
+    kernel_kind,
+    sending_kind,
+    site_kinds,
+    weighted_kind,
+)
 
 Ints = NDArray[np.int64]
 HOST_LAYER = -1
@@ -54,13 +61,34 @@ def pieces_of(chip: Chip, program: Program, activity: Activity) -> tuple[Piece, 
     Raises:
         InternalError: the pieces of an item do not add up to its counts.
     """
+    loads = _loads(chip, activity)
+    used = activity if loads is None else replace(activity, item_ops=activity.item_ops - loads)
     pieces = (
-        *_consumers(chip, program, activity),
-        *_stages(chip, program, activity),
-        *_host(program, activity),
+        *_consumers(chip, program, used),
+        *_stages(chip, program, used),
+        *_host(program, used),
+        *(() if loads is None else _loading(program, loads)),
     )
     _check(pieces, program, activity)
     return pieces
+
+
+def _loads(chip: Chip, activity: Activity) -> Ints | None:
+    """Counts of loading the weights of passes, by item; None for a program without passes."""
+    bits = activity.item_load_bits
+    if bits is None:
+        return None
+    loads = np.zeros_like(activity.item_ops)
+    loads[:, OP_INDEX[f"mem.{chip.memory.kind.replace('-', '_')}_bit"]] = bits
+    loads[:, OP_INDEX["dm.write_word"]] = bits // 16
+    return loads
+
+
+def _loading(program: Program, loads: Ints) -> Iterator[Piece]:
+    places = [(c.core, program.sites[c.site].layer) for c in program.consumers]
+    places += [(s.core, s.layer) for s in program.stages]
+    for item in np.flatnonzero(loads.any(axis=1)).tolist():
+        yield Piece(item, *places[item], RELOADING, Mark.PUBLISHED, loads[item])
 
 
 def _consumers(chip: Chip, program: Program, activity: Activity) -> Iterator[Piece]:

@@ -94,7 +94,7 @@ def price_totals(
     counts = dict(zip(OPS, activity.item_ops.sum(axis=0).tolist(), strict=True))
     background = background_counts(chip, program, activity)
     terms = terms_of(counts | background, table, chip)
-    tokens = tokens_of(terms, activity, mode)
+    tokens = tokens_of(terms, activity, program, mode)
     totals = Totals(
         run_id=run_id(activity_id, loaded, table),
         activity_id=activity_id,

@@ -207,7 +207,7 @@ def price_run(
     counts |= background
     terms = terms_of(counts, table, chip)
     book = Book(loaded, pieces, terms)
-    tokens = tokens_of(terms, activity, mode)
+    tokens = tokens_of(terms, activity, program, mode)
     check_energy(book, tokens)
     asked = activity_id(chip, program, stream, mode, activity.window_cycles)
     return RunResult(

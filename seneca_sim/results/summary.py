@@ -13,11 +13,13 @@ from typing import Any, Final
 
 from seneca_sim import __version__
 from seneca_sim.errors import InternalError
+from seneca_sim.program.passes import load_of, parts_of
 from seneca_sim.results.ids import MODEL_VERSION, content_hash, group_id
-from seneca_sim.results.kinds import DENSE_KINDS
+from seneca_sim.results.kinds import DENSE_KINDS, RELOADING
 from seneca_sim.results.pieces import HOST_LAYER
 from seneca_sim.results.run import RunResult
 from seneca_sim.results.sparsity import sparsity_by_stem, work_of
+from seneca_sim.results.steady import rate_of
 from seneca_sim.results.tokens import percentile
 
 SCHEMA: Final = "seneca-summary/1"
@@ -78,6 +80,9 @@ def variant_of(result: RunResult) -> dict[str, Any]:
         "cycles": result.cycles,
         "time_s": result.time_s,
         "tokens": tokens,
+        "sequences": result.program.sequences,
+        "throughput": _throughput(result),
+        **({"passes": _passes(result)} if result.program.passes else {}),
         "energy_fj": result.energy_fj,
         "energy_j": _energy(result),
         "energy_per_token_j": _statistics(result.tokens.energy_fj, FJ_PER_J),
@@ -98,6 +103,44 @@ def variant_of(result: RunResult) -> dict[str, Any]:
             "cycles": result.bound.cycles,
             "times": result.bound.times,
         },
+    }
+
+
+def _throughput(result: RunResult) -> dict[str, Any]:
+    """Tokens a second: over the run, its filling and emptying included, and in steady state."""
+    tokens, hertz = len(result.tokens.start), result.chip.clock_hz
+    rate = rate_of(result.activity, result.program.sequences)
+    steady = None
+    if rate is not None:
+        steady = {
+            "tokens_per_s": hertz / rate.cycles_per_token,
+            "error": rate.error,
+            "warm_up": rate.warm_up,
+            "tail": rate.tail,
+        }
+    return {"tokens_per_s": tokens / result.time_s, "steady": steady}
+
+
+def _passes(result: RunResult) -> dict[str, Any]:
+    """What it takes to load the weights of passes, by token, and whether that overlaps running.
+
+    `wait_s_per_token` is the time in which nothing runs; `load_s_per_token` counts all loads.
+    """
+    program, chip, activity = result.program, result.chip, result.activity
+    tokens, bits = len(result.tokens.start), activity.item_load_bits
+    loaded = 0 if bits is None else int(bits.sum())
+    once = [load_of(part, chip) for part in parts_of(program)]
+    turns = loaded / max(1, sum(load.bits for load in once))
+    cycles = turns * sum(load.cycles for load in once)
+    return {
+        "count": len(program.passes),
+        "layers": dict(program.mapping).get("passes", ""),
+        "ahead": program.ahead,
+        "turns": round(turns),
+        "load_bits_per_token": loaded / tokens,
+        "load_j_per_token": result.by_kind.get(RELOADING, 0) / (tokens * FJ_PER_J),
+        "load_s_per_token": cycles / (tokens * chip.clock_hz),
+        "wait_s_per_token": activity.loading / (tokens * chip.clock_hz),
     }
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from seneca_sim.chip import Chip
 from seneca_sim.cost.energy import EnergyTable
 from seneca_sim.cost.ops import OP_INDEX, OPS
-from seneca_sim.engine.activity import Activity, Ints
+from seneca_sim.engine.activity import Activity, Ints, one_by_one
 from seneca_sim.program import Program
 from seneca_sim.results.terms import Term, apportion
 
@@ -57,14 +57,14 @@ class Tokens:
         return tuple(a + b for a, b in zip(self.dynamic_fj, self.leakage_fj, strict=True))
 
 
-def tokens_of(terms: tuple[Term, ...], activity: Activity, mode: str) -> Tokens:
+def tokens_of(terms: tuple[Term, ...], activity: Activity, program: Program, mode: str) -> Tokens:
     """Share out every term of a run over its tokens; the shares add up to the run's energy.
 
-    Leakage goes by time in generation mode, from a token's start to the next one's, and evenly
-    in pipelined mode, where tokens overlap.
+    Leakage goes by time in generation of one sequence, from a token's start to the next one's, and
+    evenly where tokens overlap.
     """
     count = activity.token_ops.shape[0]
-    periods = _periods(activity) if mode == "generation" else [1] * count
+    periods = _periods(activity) if one_by_one(mode, program) else [1] * count
     dynamic, leakage = [0] * count, [0] * count
     for term in terms:
         leaks = term.component == "leakage"

@@ -110,3 +110,32 @@ def test_a_run_leaves_no_temporary_file(
     assert call("run", tiny, "--text", text, *SHORT, "--out", "here").code == 0
     assert (tmp_path / "here" / file).exists()
     assert {p.name for p in tmp_path.iterdir()} == {"here", "cache"}
+
+
+def test_sequences_side_by_side(call: Call, tiny: Path, text: Path, tmp_path: Path) -> None:
+    """Each has tokens of its own piece of the text; the report tells both rates."""
+    done = call("run", tiny, "--text", text, *SHORT, "--batch", 2, "--no-accuracy", "--out",
+                tmp_path / "run")  # fmt: skip
+    assert done.code == 0, done.err
+    assert "4 tokens of 2 sequences side by side" in done.out
+    assert "tokens/s" in done.out
+    assert "all / a sequence" in done.out
+    summary = json.loads((tmp_path / "run" / "summary.json").read_text())
+    for variant in summary["variants"]:
+        assert (variant["tokens"], variant["sequences"]) == (4, 2)
+        assert variant["throughput"]["tokens_per_s"] == 4 / variant["time_s"]
+    same = call("run", tiny, "--text", text, *SHORT, "--set", "mapping.batch=2", "--no-accuracy",
+                "--json")  # fmt: skip
+    assert json.loads(same.out)["run_id"] == summary["run_id"]
+
+
+def test_values_of_sequences_are_checked(call: Call, tiny: Path, text: Path) -> None:
+    done = call("check", tiny, "--text", text, *SHORT, "--set", "mapping.batch=2")
+    assert done.code == 0, done.out
+    assert "vectors agree" in done.out
+
+
+def test_a_batch_that_the_text_is_too_short_for(call: Call, tiny: Path, text: Path) -> None:
+    done = call("run", tiny, "--text", text, *SHORT, "--batch", 10_000)
+    assert done.code == 2
+    assert "for each of 10000 sequences" in done.err

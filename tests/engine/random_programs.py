@@ -9,7 +9,7 @@ acknowledges the entry. So a token that enters finds all of the layer's cores do
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from random import Random
 from typing import NamedTuple
@@ -91,6 +91,7 @@ def random_case(rnd: Random, chip: Chip | None = None) -> Case:
     tokens = rnd.randint(1, 4)
     rows = [_events(rnd, program, route, tokens) for route in range(len(program.routes))]
     mode = rnd.choice(("generation", "pipelined"))
+    program = replace(program, sequences=rnd.choice((1, 1, 2, 3)))
     return Case(chip, program, EventStream(np.array(rows, np.int64)), mode)
 
 

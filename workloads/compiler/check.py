@@ -18,7 +18,7 @@ from seneca_sim.functional.parameters import chip_state
 from seneca_sim.functional.precision import Precision
 from seneca_sim.program import Program, Site
 from workloads.compiler.stream import check_shape
-from workloads.traces import ActivationTrace
+from workloads.traces import ActivationTrace, in_turns
 
 Floats = NDArray[np.float32]
 
@@ -84,7 +84,7 @@ class Verdict:
 
 def check_values(
     program: Program,
-    trace: ActivationTrace,
+    trace: ActivationTrace | Sequence[ActivationTrace],
     weights: Mapping[str, Floats],
     *,
     free_running: bool = False,
@@ -93,7 +93,8 @@ def check_values(
 
     Args:
         program: what the compiler made for the model.
-        trace: recorded with values, and with the state before its first token.
+        trace: recorded with values, and with the state before its first token; one for each
+            sequence of the program, in which case `SiteCheck.token` counts them in turns.
         weights: the model's tensors, fp32, BlinkDL names.
         free_running: deliver the program's own events instead of the recorded ones; errors then
             add up, and a value near a threshold may tip over.
@@ -103,8 +104,9 @@ def check_values(
         DeadlockError: the program waits for something that nobody sends.
     """
     image = load_image(program, trace, weights)
-    inputs = {"emb": _embeddings(trace, weights)}
-    return compare(program, image, trace, inputs, free_running=free_running)
+    together = in_turns(_by_sequence(program, trace))
+    inputs = {"emb": _embeddings(together, weights)}
+    return compare(program, image, together, inputs, free_running=free_running)
 
 
 def verdict(checks: Sequence[SiteCheck]) -> Verdict:
@@ -135,7 +137,7 @@ def run_tokens(
     image = MemoryImage.load(program, weights, precision)
     if precision == "fp32":  # at bf16 an empty state is 0
         layers = dict(program.shape)["layers"], dict(program.shape)["width"]
-        for sequence in range(int(dict(program.mapping).get("batch", "1"))):
+        for sequence in range(program.sequences):
             image.set_layers(program, "pp", np.full(layers, -1e30, np.float32), sequence)
     rows: Floats = weights["emb.weight"][np.asarray(tokens)]
     return run_values(program, image, {"emb": rows}, thresholds=thresholds)
@@ -152,24 +154,40 @@ def bits_per_token(logits: Floats, tokens: Sequence[int]) -> float:
 
 def load_image(
     program: Program,
-    trace: ActivationTrace,
+    trace: ActivationTrace | Sequence[ActivationTrace],
     weights: Mapping[str, Floats],
     precision: Precision = "fp32",
 ) -> MemoryImage:
-    """Fill a program's memories with weights and with the state before the trace's first token."""
-    check_shape(program, trace)
-    if not trace.state:
-        raise InputError(
-            f"trace of {trace.model}: it has no state before its first token, so values cannot be "
-            "run; record it anew or take tokens from the beginning"
-        )
+    """Fill a program's memories with weights and with each sequence's state before its tokens."""
+    pieces = _by_sequence(program, trace)
+    for piece in pieces:
+        check_shape(program, piece)
+        if not piece.state:
+            raise InputError(
+                f"trace of {piece.model}: it has no state before its first token, so values "
+                "cannot be run; record it anew or take tokens from the beginning"
+            )
     image = MemoryImage.load(program, weights, precision)
-    state = dict(trace.state)
-    if precision == "bf16":
-        state["aa"], state["bb"], state["pp"] = chip_state(state["aa"], state["bb"], state["pp"])
-    for name, region in STATE_REGIONS.items():
-        image.set_layers(program, region, state[name])
+    for sequence, piece in enumerate(pieces):
+        state = dict(piece.state)
+        if precision == "bf16":
+            sums = chip_state(state["aa"], state["bb"], state["pp"])
+            state["aa"], state["bb"], state["pp"] = sums
+        for name, region in STATE_REGIONS.items():
+            image.set_layers(program, region, state[name], sequence)
     return image
+
+
+def _by_sequence(
+    program: Program, trace: ActivationTrace | Sequence[ActivationTrace]
+) -> tuple[ActivationTrace, ...]:
+    pieces = (trace,) if isinstance(trace, ActivationTrace) else tuple(trace)
+    if len(pieces) != program.sequences:
+        raise InputError(
+            f"program {program.name} runs {program.sequences} sequences side by side, but there "
+            f"are traces of {len(pieces)}; record one for each"
+        )
+    return pieces
 
 
 def compare(

@@ -108,6 +108,7 @@ class Lowering:
             regions=tuple(self.regions),
             shape=self.graph.shape,
             mapping=self._told(),
+            sequences=self.options.batch,
         )
 
     def _told(self) -> tuple[tuple[str, str], ...]:

@@ -1,9 +1,9 @@
 """Reuse: a chip smaller than the model runs it in passes, a few layers at a time.
 
 Before a pass begins, the weights of its layers are loaded from off-core memory into the data
-memories; what they overwrite is loaded again for the next token or batch of tokens. States stay
-where they are, so every pass leaves room for those of all others. Each pass is a program of its
-own; the host keeps the residual stream between passes.
+memories; what they overwrite is loaded again for the next turn: the next token, or one of each
+sequence. States stay where they are, so every pass leaves room for those of all others. Each pass
+is a program of its own; the host keeps the residual stream between passes.
 """
 
 from __future__ import annotations
@@ -16,12 +16,10 @@ from seneca_sim.chip import Chip
 from seneca_sim.engine.activity import Activity
 from seneca_sim.errors import CapacityError, InputError
 from seneca_sim.program import Program
+from seneca_sim.program.passes import joined, load_of
 from workloads.compiler.choose import MapSettings, smallest_cores
 from workloads.compiler.graph import GraphSite, LayerGraph
 from workloads.compiler.lower import lower
-
-FIXED = ("padding", "inverse", "inverse_root", "lowest", "shares", "threshold")
-"""Contents of regions that the controller writes itself."""
 
 
 @dataclass(frozen=True)
@@ -48,38 +46,86 @@ class Pass:
         return {f"mem.{kind}_bit": self.load_bits, "dm.write_word": self.load_bits // 16}
 
 
-def in_passes(graph: LayerGraph, chip: Chip, settings: MapSettings) -> tuple[Pass, ...]:
-    """Cut a graph into the fewest passes that fit a chip, of about as many layers each.
+def in_passes(
+    graph: LayerGraph, chip: Chip, settings: MapSettings, count: int = 0, *, ahead: bool = False
+) -> tuple[Pass, ...]:
+    """Cut a graph into passes that fit a chip, of about as many layers each.
+
+    Args:
+        graph: what to compute.
+        chip: with off-core memory.
+        settings: of the mapping, for every pass alike.
+        count: how many passes; 0 for the fewest that fit.
+        ahead: leave half of the memory to the weights of the next pass.
 
     Raises:
-        InputError: the chip has no off-core memory, or a layer hands on more than its entry.
-        CapacityError: not even a single layer fits beside the states of the others.
+        InputError: the chip has no off-core memory, a layer hands on more than its entry, or there
+            are fewer layers than passes.
+        CapacityError: not so many passes, or not even a single layer, fit beside the states of the
+            others.
     """
+    layers, kept = len(graph.layers), 0
     if chip.memory.kind == "none":
         raise InputError(
             f"mapping: layers in passes, but chip {chip.name} has no off-core memory to load "
             "weights from; set memory.kind to hbm, stt-mram or lpddr"
         )
     _check_chain(graph)
-    layers, kept = len(graph.layers), 0
-    for count in range(1, layers + 1):
-        bounds = [layers * i // count for i in range(count + 1)]
+    if count > layers:
+        raise InputError(f"mapping.passes is {count}; {graph.name} has {layers} layers to share")
+    for tried in [count] if count else range(1, layers + 1):
+        bounds = [layers * i // tried for i in range(tried + 1)]
         parts = [part_of(graph, a, b) for a, b in pairwise(bounds)]
-        programs = _compiled(parts, chip, (count - 1) * kept, settings)
+        share = 2 if ahead and tried > 1 else 1
+        programs = _compiled(parts, chip, (tried - 1) * kept, settings, share)
         if not programs:
             continue
         most = max(map(_state_bits, programs, parts))
-        if count > 1 and most > kept:
+        if tried > 1 and most > kept:
             kept = most  # now that it is known, leave room for it
-            programs = _compiled(parts, chip, (count - 1) * kept, settings)
+            programs = _compiled(parts, chip, (tried - 1) * kept, settings, share)
         if programs:
             return tuple(
-                Pass(a, b - 1, program, *_load(program, chip))
+                _pass(a, b - 1, program, chip)
                 for (a, b), program in zip(pairwise(bounds), programs, strict=True)
             )
-    raise CapacityError(
+    raise _too_small(graph, chip, settings, count)
+
+
+def compile_passes(
+    graph: LayerGraph, chip: Chip, settings: MapSettings, count: int = 0, *, ahead: bool = False
+) -> Program:
+    """As `in_passes`, as one program; a graph that fits as a whole is compiled as ever."""
+    if count < 2 and 0 < smallest_cores(graph, chip, settings) <= chip.cores:
+        return lower(graph, chip, settings=settings)
+    passes = in_passes(graph, chip, settings, count, ahead=ahead)
+    program = joined([p.program for p in passes], ahead=ahead)
+    told = ("passes", " ".join(f"{p.first}-{p.last}" for p in passes))
+    reload = ("reload", "ahead" if ahead else "before")
+    return replace(program, mapping=(*program.mapping, told, reload))
+
+
+def _pass(first: int, last: int, program: Program, chip: Chip) -> Pass:
+    load = load_of(program, chip)
+    return Pass(first, last, program, load.bits, load.cycles)
+
+
+def _too_small(graph: LayerGraph, chip: Chip, settings: MapSettings, count: int) -> CapacityError:
+    """Which layer is the largest, and what it would take; or that more passes would do."""
+    layers = len(graph.layers)
+    alone = {i: smallest_cores(part_of(graph, i, i + 1), chip, settings) for i in range(layers)}
+    worst = max(alone, key=lambda i: alone[i] or chip.cores**2)
+    needs = f"{alone[worst]:,} cores" if alone[worst] else "more than any number of such cores"
+    if count and alone[worst] and alone[worst] <= chip.cores:
+        return CapacityError(
+            f"{graph.name} does not fit chip {chip.name} ({chip.cores} cores) in {count} passes; "
+            "raise mapping.passes, or let mapping.passes=auto find the fewest"
+        )
+    return CapacityError(
         f"{graph.name} does not fit chip {chip.name} ({chip.cores} cores) even one layer at a "
-        "time; raise core.data_memory_bits or the number of cores"
+        f"time: layer {worst} of {layers} alone takes {needs}, beside the states of the others; "
+        "raise core.data_memory_bits or the number of cores, or leave the head out "
+        "(mapping.head=out)"
     )
 
 
@@ -114,10 +160,13 @@ def part_of(graph: LayerGraph, first: int, stop: int) -> LayerGraph:
 
 
 def _compiled(
-    parts: Sequence[LayerGraph], chip: Chip, kept: int, settings: MapSettings
+    parts: Sequence[LayerGraph], chip: Chip, kept: int, settings: MapSettings, share: int
 ) -> list[Program]:
-    """Programs of all parts where `kept` bits of every data memory are taken; none if one fails."""
-    left = chip.core.data_memory_bits - kept
+    """Programs of all parts in one of `share` shares of what `kept` bits of each memory leave.
+
+    None if one part does not fit.
+    """
+    left = (chip.core.data_memory_bits - kept) // share
     if left <= 0:
         return []
     small = replace(chip, core=replace(chip.core, data_memory_bits=left))
@@ -134,15 +183,3 @@ def _state_bits(program: Program, graph: LayerGraph) -> int:
         if region.name in names:
             kept[region.core] = kept.get(region.core, 0) + region.bits
     return max(kept.values(), default=0)
-
-
-def _load(program: Program, chip: Chip) -> tuple[int, int]:
-    """Bits, and cycles of the channel that has most to bring."""
-    channels: dict[int, int] = {}
-    for region in program.regions:
-        if region.tensor and region.tensor.partition(":")[0] not in FIXED:
-            channel = chip.channel(region.core)
-            channels[channel] = channels.get(channel, 0) + region.bits
-    most = max(channels.values(), default=0)
-    cycles = -(-most // chip.memory.channel_bits) + chip.memory_latency_cycles
-    return sum(channels.values()), cycles

@@ -8,18 +8,23 @@ from typing import Any
 
 from seneca_sim.errors import InputError
 from workloads import zoo
-from workloads.traces import ActivationTrace, statistical_trace, trace_shape
+from workloads.traces import ActivationTrace, in_pieces, statistical_trace, trace_shape
 from workloads.zoo.densities import DENSE
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """How masks are drawn: see `workloads.traces.synthesise`."""
+    """How masks are drawn: see `workloads.traces.synthesise`.
+
+    `tokens` are those of each of `batch` sequences, which are pieces of one drawing: they share
+    its hot channels, as sequences share a model.
+    """
 
     tokens: int
     seed: int = 0
     token_correlation: float = 0.0
     hot_channels: float = 0.0
+    batch: int = 1
 
 
 def draw_variant(card: zoo.ShapeCard, variant: str, how: Drawing) -> ActivationTrace:
@@ -28,15 +33,16 @@ def draw_variant(card: zoo.ShapeCard, variant: str, how: Drawing) -> ActivationT
     Raises:
         InputError: no densities are known for it, or an option is out of its range.
     """
-    return statistical_trace(
+    drawn = statistical_trace(
         card.shape,
         card.densities(variant),
-        how.tokens,
+        how.tokens * max(1, how.batch),
         how.seed,
         token_correlation=how.token_correlation,
         hot_channels=how.hot_channels,
         name=card.name,
     )
+    return in_pieces(drawn, how.batch)
 
 
 def drawn_traces(card: zoo.ShapeCard, how: Drawing) -> dict[str, ActivationTrace]:
@@ -68,6 +74,7 @@ def description(card: zoo.ShapeCard, how: Drawing) -> dict[str, Any]:
             "seed": how.seed,
             "token_correlation": how.token_correlation,
             "hot_channels": how.hot_channels,
+            **({"batch": how.batch} if how.batch > 1 else {}),
         },
         "densities": {
             name: {"mark": str(d.mark), "source": d.source, "mean": d.mean()}

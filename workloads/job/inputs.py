@@ -23,10 +23,11 @@ class Inputs:
         name: of the workload, for people.
         weights: the checkpoint.
         recipe: thresholds, or None for a model without them.
-        text: context, then the tokens to simulate; bytes are tokens.
+        text: for each sequence its context, then its tokens to simulate; bytes are tokens.
         evaluation: text to measure bits per byte on; empty for none.
-        context: tokens that only build up the state.
-        tokens: tokens that are simulated.
+        context: tokens that only build up the state of a sequence.
+        tokens: tokens of each sequence that are simulated.
+        batch: sequences side by side, each with a piece of the text of its own.
         rescaled: for folders of transformers whose deep blocks may hold halved weights: "undo",
             "keep", or "" where that is no question.
     """
@@ -39,6 +40,7 @@ class Inputs:
     context: int = CONTEXT
     tokens: int = TOKENS
     rescaled: str = ""
+    batch: int = 1
 
     def __post_init__(self) -> None:
         if self.tokens < 1 or self.context < 0:
@@ -46,17 +48,26 @@ class Inputs:
                 f"workload.tokens is {self.tokens} and workload.context {self.context}; "
                 "expected at least 1 and 0"
             )
-        need = self.context + self.tokens
+        if self.batch < 1:
+            raise InputError(f"mapping.batch is {self.batch}; expected at least 1")
+        need = self.batch * (self.context + self.tokens)
         if len(self.text) < need:
+            several = f" for each of {self.batch} sequences" if self.batch > 1 else ""
             raise InputError(
                 f"text of {self.name} has {len(self.text)} bytes; {self.context} of context and "
-                f"{self.tokens} tokens need {need}: give a longer text or fewer tokens"
+                f"{self.tokens} tokens{several} need {need}: give a longer text or fewer tokens"
             )
 
     @property
     def window(self) -> bytes:
-        """Context and simulated tokens."""
-        return self.text[: self.context + self.tokens]
+        """Context and simulated tokens, of all sequences one after another."""
+        return self.text[: self.batch * (self.context + self.tokens)]
+
+    @property
+    def windows(self) -> tuple[bytes, ...]:
+        """The same, sequence by sequence."""
+        size = self.context + self.tokens
+        return tuple(self.text[s * size : (s + 1) * size] for s in range(self.batch))
 
 
 def shipped_inputs(
@@ -67,6 +78,7 @@ def shipped_inputs(
     context: int = CONTEXT,
     tokens: int = TOKENS,
     rescaled: str = "",
+    batch: int = 1,
 ) -> Inputs:
     """Make the inputs of a job: a model of the zoo by name, or a checkpoint by path.
 
@@ -75,7 +87,8 @@ def shipped_inputs(
         text: a file to take context, tokens and evaluation text from; None for the shipped text.
         recipe: a recipe file; None for the shipped one (a checkpoint of one's own has none).
         context: tokens before the simulated ones.
-        tokens: simulated tokens.
+        tokens: simulated tokens of each sequence.
+        batch: sequences side by side.
         rescaled: see `Inputs`.
 
     Raises:
@@ -100,8 +113,10 @@ def shipped_inputs(
         prompt, evaluation = zoo.prompt_text(), zoo.evaluation_text()
     else:
         prompt = _read_text(text)
-        evaluation = prompt[context + tokens :][:EVALUATION_BYTES]
-    return Inputs(Path(name).name, weights, chosen, prompt, evaluation, context, tokens, rescaled)
+        evaluation = prompt[batch * (context + tokens) :][:EVALUATION_BYTES]
+    return Inputs(
+        Path(name).name, weights, chosen, prompt, evaluation, context, tokens, rescaled, batch
+    )
 
 
 def _recipe_of(model: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from workloads.job.accuracy import Progress, cached_bits_per_byte
 from workloads.job.inputs import Inputs
 from workloads.job.load import load
 from workloads.models import Rwkv4, content_hash
-from workloads.traces import ActivationTrace
+from workloads.traces import ActivationTrace, in_turns
 from workloads.traces.record import record
 
 NATURAL, SPARSIFIED = "natural", "sparsified"
@@ -23,10 +23,18 @@ NATURAL, SPARSIFIED = "natural", "sparsified"
 
 @dataclass(frozen=True)
 class Prepared:
-    """`traces` by variant: natural, and sparsified where there is a recipe."""
+    """What a model does on a job's tokens.
+
+    Attributes:
+        model: what ran.
+        traces: by variant: natural, and sparsified where there is a recipe; several sequences
+            take turns.
+        pieces: the same, sequence by sequence, each with the state before its first token.
+    """
 
     model: Rwkv4
     traces: dict[str, ActivationTrace]
+    pieces: dict[str, tuple[ActivationTrace, ...]]
 
 
 def prepare(inputs: Inputs, progress: Progress | None = None) -> Prepared:
@@ -44,15 +52,23 @@ def prepare(inputs: Inputs, progress: Progress | None = None) -> Prepared:
     if inputs.recipe is not None:
         inputs.recipe.check_model(content_hash(model.weights))
     wanted = _variants(inputs)
-    traces: dict[str, ActivationTrace] = {}
+    pieces: dict[str, tuple[ActivationTrace, ...]] = {}
     for variant, thresholds in wanted.items():
         if progress is not None:
-            progress(len(traces), len(wanted), f"recording {variant}")
+            progress(len(pieces), len(wanted), f"recording {variant}")
         with _one_torch_thread():
-            traces[variant] = record(
-                model, list(inputs.window), inputs.context, thresholds, variant
-            )
-    return Prepared(model, traces)
+            pieces[variant] = recorded(model, inputs, thresholds, variant)
+    return Prepared(model, {name: in_turns(found) for name, found in pieces.items()}, pieces)
+
+
+def recorded(
+    model: Rwkv4, inputs: Inputs, thresholds: Mapping[str, float] | None, variant: str
+) -> tuple[ActivationTrace, ...]:
+    """Record a model on every sequence of a job, each from the empty state."""
+    return tuple(
+        record(model, list(window), inputs.context, thresholds, variant)
+        for window in inputs.windows
+    )
 
 
 def accuracy(model: Rwkv4, inputs: Inputs, progress: Progress | None = None) -> dict[str, float]:

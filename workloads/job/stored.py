@@ -7,16 +7,15 @@ import torch
 from seneca_sim.functional.quantise import quantise
 from workloads.compiler.precision import precision
 from workloads.job.inputs import Inputs
-from workloads.job.prepare import Prepared
+from workloads.job.prepare import Prepared, recorded
 from workloads.models import Rwkv4
 from workloads.traces import ActivationTrace
-from workloads.traces.record import record
 
 
 def as_stored(
     prepared: Prepared, inputs: Inputs, bits: str
-) -> tuple[Rwkv4, dict[str, ActivationTrace]]:
-    """Round the matrices alike and record the traces of what that model does.
+) -> tuple[Rwkv4, dict[str, tuple[ActivationTrace, ...]]]:
+    """Round the matrices alike and record the traces of what that model does, by sequence.
 
     Args:
         prepared: model and traces at full precision.
@@ -24,7 +23,7 @@ def as_stored(
         bits: ``bf16`` (values are checked at fp32, where nothing is rounded), ``int8`` or ``int4``.
     """
     if bits == "bf16":
-        return prepared.model, prepared.traces
+        return prepared.model, prepared.pieces
     width = precision(bits).bits
     weights = {
         name: torch.from_numpy(quantise(tensor.numpy(), width).dequantised())
@@ -33,10 +32,8 @@ def as_stored(
         for name, tensor in prepared.model.weights.items()
     }
     model = Rwkv4(prepared.model.shape, weights)
-    traces = {
-        variant: record(
-            model, list(inputs.window), inputs.context, trace.thresholds or None, variant
-        )
+    pieces = {
+        variant: recorded(model, inputs, trace.thresholds or None, variant)
         for variant, trace in prepared.traces.items()
     }
-    return model, traces
+    return model, pieces

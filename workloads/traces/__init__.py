@@ -4,6 +4,7 @@ Everything here needs numpy only, except `workloads.traces.record`, which runs a
 is therefore not imported by this package.
 """
 
+from workloads.traces.batch import in_pieces, in_turns
 from workloads.traces.channels import ChannelStats, channel_stats
 from workloads.traces.file import read_trace, write_trace
 from workloads.traces.sites import (
@@ -40,6 +41,8 @@ __all__ = [
     "block_sites",
     "channel_stats",
     "count_macs",
+    "in_pieces",
+    "in_turns",
     "mac_ratio",
     "mean_sparsity",
     "read_trace",

@@ -106,12 +106,12 @@ def _check_values(
         shape = next(iter(prepared.traces.values())).shape
         loaded = fitted_chip(inputs.name, shape, loaded, chip, settings)
         program = compile_shape(inputs.name, shape, loaded.chip, settings)
-        model, traces = as_stored(prepared, inputs, settings.run["weights.bits"])
+        model, pieces = as_stored(prepared, inputs, settings.run["weights.bits"])
         weights = {name: tensor.numpy() for name, tensor in model.weights.items()}
         findings = []
-        for number, (variant, trace) in enumerate(traces.items()):
-            tell(number, len(traces), f"checking {variant}")
-            result = verdict(check_values(program, trace, weights))
+        for number, (variant, traces) in enumerate(pieces.items()):
+            tell(number, len(pieces), f"checking {variant}")
+            result = verdict(check_values(program, traces, weights))
             findings.append(
                 {
                     "variant": variant,

@@ -59,7 +59,11 @@ def command(
     settings = parse_settings([*sets, *(["mapping.fit=smallest"] if smallest else [])])
     loaded = load_chip(chip, settings.chip)
     source = _source(
-        workload, trace, variant, lambda: inputs_of(workload, text, recipe, settings, rescaled)
+        workload,
+        trace,
+        variant,
+        lambda: inputs_of(workload, text, recipe, settings, rescaled),
+        settings.whole("mapping.batch"),
     )
     loaded = fitted_chip(source.name, source.shape, loaded, chip, settings)
     program = compile_shape(source.name, source.shape, loaded.chip, settings, source.trace)
@@ -92,14 +96,18 @@ class _Source:
 
 
 def _source(
-    workload: str | None, trace: Path | None, variant: str, inputs: Callable[[], Inputs]
+    workload: str | None,
+    trace: Path | None,
+    variant: str,
+    inputs: Callable[[], Inputs],
+    batch: int,
 ) -> _Source:
     from workloads.zoo import is_shape
 
     if trace is not None:
-        from workloads.traces import read_trace
+        from workloads.traces import in_pieces, read_trace
 
-        found = read_trace(trace)
+        found = in_pieces(read_trace(trace), batch)
         return _Source(found.model[:16], dict(found.shape), trace=found)
     if workload is not None and is_shape(workload):
         from workloads import zoo

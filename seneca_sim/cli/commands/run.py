@@ -17,13 +17,16 @@ from seneca_sim.cli.options import (
     inputs_of,
     json_option,
     need_torch,
+    order_options,
     set_option,
+    with_order,
     workload_options,
 )
 from seneca_sim.cli.settings import Settings, parse_settings
 from seneca_sim.errors import InputError
 
 if TYPE_CHECKING:
+    from seneca_sim.engine.activity import Mode
     from seneca_sim.engine.choose import Engine
     from seneca_sim.results import RunResult
     from workloads.job import Inputs
@@ -47,6 +50,7 @@ class Source:
 @workload_options
 @chip_option
 @set_option
+@order_options
 @click.option("--energy", default=DEFAULT_ENERGY, show_default=True,
               help="Energy table, or a YAML file.")  # fmt: skip
 @click.option("--engine", type=click.Choice(["auto", "reference", "compiled"]), default="auto",
@@ -66,6 +70,8 @@ def command(
     rescaled: str | None,
     chip: str,
     sets: tuple[str, ...],
+    batch: int | None,
+    mode: Mode | None,
     energy: str,
     engine: Engine,
     trace: Path | None,
@@ -90,8 +96,8 @@ def command(
     from seneca_sim.cost.energy import load_energy
     from seneca_sim.results.folder import check_writable
 
+    sets = with_order(sets, batch, mode)
     settings = parse_settings(sets)
-    mode = settings.mode
     loaded, table = load_chip(chip, settings.chip), load_energy(energy, settings.energy)
     check_writable(out or RUNS_FOLDER)
     source = source_of(
@@ -101,7 +107,7 @@ def command(
     last = list(source.traces.values())[-1]  # the sparsest: what work is balanced by
     loaded = fitted_chip(source.name, last.shape, loaded, chip, settings)
     program = compile_shape(source.name, last.shape, loaded.chip, settings, last)
-    machine = Machine(loaded, table, program, mode, packets, engine)
+    machine = Machine(loaded, table, program, settings.mode, packets, engine)
     bits = source.measure()  # slow the first time, so only for what compiles
     prepared = time.perf_counter()
     results = simulate_variants(machine, with_dense(source.traces))
@@ -140,7 +146,7 @@ def source_of(
     if shape is not None and others:
         raise InputError(f"{shape} is a shape without weights: leave --text and --recipe out")
     if trace is not None:
-        return _replay(trace, shape)
+        return _replay(trace, shape, settings)
     if shape is not None:
         return _draw(shape, settings)
     return _record(inputs(), measure)
@@ -157,8 +163,8 @@ def _draw(workload: str, settings: Settings) -> Source:
     return Source(card.name, traces, workload_of, warnings=(notice(card),))
 
 
-def _replay(path: Path, shape: str | None) -> Source:
-    from workloads.traces import read_trace
+def _replay(path: Path, shape: str | None, settings: Settings) -> Source:
+    from workloads.traces import in_pieces, read_trace
 
     trace = read_trace(path)
     if shape is not None:
@@ -166,6 +172,7 @@ def _replay(path: Path, shape: str | None) -> Source:
         from workloads.job.drawn import check_trace
 
         check_trace(zoo.load_shape(shape), trace, path)
+    trace = in_pieces(trace, settings.whole("mapping.batch"))
     workload = {
         "trace": trace.content_hash,
         "model": trace.model,

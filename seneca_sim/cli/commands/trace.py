@@ -54,7 +54,9 @@ def record_command(
             raise InputError(f"{inputs.name} has no recipe; give one with --recipe")
         inputs.recipe.check_model(content_hash(model.weights))
         thresholds = inputs.recipe.thresholds
-    trace = record(model, list(inputs.window), inputs.context, thresholds, variant, values=values)
+    trace = record(
+        model, list(inputs.windows[0]), inputs.context, thresholds, variant, values=values
+    )
     write_trace(output, trace)
     click.echo(f"{output}: {len(trace.tokens)} tokens, {variant}, id {trace.content_hash[:12]}")
 

@@ -59,7 +59,10 @@ class ReplayedTrace(StudyWorkload):
 
     def trace(self, run: Mapping[str, str]) -> ActivationTrace:
         """The trace, or its dense form."""
-        return self._traces[DENSE if run[VARIANT] == DENSE else ""]
+        from workloads.traces import in_pieces
+
+        trace = self._traces[DENSE if run[VARIANT] == DENSE else ""]
+        return in_pieces(trace, Settings(run=run).whole("mapping.batch"))
 
 
 class DrawnTrace(StudyWorkload):
@@ -81,24 +84,24 @@ class DrawnTrace(StudyWorkload):
         self.name, self.seed = name, seed
         self.shape = {**check_shape(shape)}
         self.densities = dict(densities)
-        self._traces: dict[str, ActivationTrace] = {}
-        self._draw("1")
+        self._traces: dict[tuple[str, str], ActivationTrace] = {}
+        self._draw("1", "1")
 
     def content(self, run: Mapping[str, str]) -> object:
         """Everything that the drawing depends on but the number of tokens, which is a setting."""
         return [dict(self.shape), self.densities, self.seed]
 
     def prepare(self, runs: Sequence[Mapping[str, str]], tell: Tell) -> None:
-        """Draw once for each number of tokens."""
-        for tokens in dict.fromkeys(run["workload.tokens"] for run in runs):
-            self._traces[tokens] = self._draw(tokens)
+        """Draw once for each number of tokens and sequences."""
+        for size in dict.fromkeys(map(_size, runs)):
+            self._traces[size] = self._draw(*size)
 
     def trace(self, run: Mapping[str, str]) -> ActivationTrace:
         """The masks of a run."""
-        return self._traces[run["workload.tokens"]]
+        return self._traces[_size(run)]
 
-    def _draw(self, tokens: str) -> ActivationTrace:
-        from workloads.traces import synthesise
+    def _draw(self, tokens: str, batch: str) -> ActivationTrace:
+        from workloads.traces import in_pieces, synthesise
         from workloads.traces.sites import block_sites, check_shape, kind_of
 
         shape = check_shape(self.shape)
@@ -106,7 +109,13 @@ class DrawnTrace(StudyWorkload):
         for site in block_sites(shape):
             if "" in self.densities and site not in named and kind_of(site) not in named:
                 named[site] = self.densities[""]
-        return synthesise(shape, named, tokens=int(tokens), seed=self.seed)
+        count = int(tokens) * max(1, int(batch))
+        return in_pieces(synthesise(shape, named, tokens=count, seed=self.seed), int(batch))
+
+
+def _size(run: Mapping[str, str]) -> tuple[str, str]:
+    """Tokens of a sequence, and sequences."""
+    return run["workload.tokens"], run["mapping.batch"]
 
 
 class DrawnShape(StudyWorkload):

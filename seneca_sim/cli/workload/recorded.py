@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from workloads.sparsity.recipe import Recipe
     from workloads.traces import ActivationTrace
 
-Recording = tuple[str, str, str, str]
-"""Tokens, context, recipe, loss_inc: what a recording depends on."""
+Recording = tuple[str, str, str, str, str]
+"""Tokens, context, recipe, loss_inc, sequences: what a recording depends on."""
 CALIBRATION_BYTES = 32 * 1024 + 1
 
 
@@ -125,12 +125,14 @@ class RecordedModel(StudyWorkload):
         return SPARSIFIED if (recording, SPARSIFIED) in self._traces else NATURAL
 
     def _inputs(self, recording: Recording) -> Inputs:
-        tokens, context, recipe, _ = recording
-        return _inputs(self.workload, self.text, tokens, context, recipe)
+        tokens, context, recipe, _, batch = recording
+        return _inputs(self.workload, self.text, tokens, context, recipe, batch)
 
 
 @lru_cache(maxsize=256)
-def _inputs(workload: str, text: Path | None, tokens: str, context: str, recipe: str) -> Inputs:
+def _inputs(
+    workload: str, text: Path | None, tokens: str, context: str, recipe: str, batch: str
+) -> Inputs:
     from workloads.job import shipped_inputs
 
     return shipped_inputs(
@@ -139,11 +141,13 @@ def _inputs(workload: str, text: Path | None, tokens: str, context: str, recipe:
         recipe=Path(recipe) if recipe else None,
         context=int(context),
         tokens=int(tokens),
+        batch=int(batch),
     )
 
 
 def _recording(run: Mapping[str, str]) -> Recording:
-    return run["workload.tokens"], run["workload.context"], run[RECIPE], run[LOSS_INC]
+    size = run["workload.tokens"], run["workload.context"]
+    return (*size, run[RECIPE], run[LOSS_INC], run["mapping.batch"])
 
 
 def _factor(text: str) -> float:

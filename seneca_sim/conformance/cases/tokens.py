@@ -1,5 +1,7 @@
 """Several tokens: windows, credits, the host (S8, S13-S15, S17)."""
 
+from dataclasses import replace
+
 from seneca_sim.conformance.build import stream_of
 from seneca_sim.conformance.programs import chip, single, stored, windowed_chain
 from seneca_sim.conformance.scenario import Run, scenario
@@ -57,6 +59,33 @@ def generation_waits_for_the_answer() -> Run:
         "token_start": [0, 77],
         "token_done": [77, 167],
         "packets": {(0, 1, 0, 0): (77, 77, 80, 93, 135)},
+    })  # fmt: skip
+
+
+@scenario("S8", "S15")
+def two_sequences_in_generation() -> Run:
+    """Two sequences in turns: token t begins when token t - 2 is answered; no window bars it.
+
+    Tokens 0 and 1 enter in 0 and are taken .. 45 and .. 87 as in `window_of_two`. Answer 0 is sent
+    87 .. 107, at the host in 111: token 2 enters, there in 114. Credit 0 107 .. 127. Token 2 taken
+    127 .. 169: group 163 .. 168, stage .. 175, created 177, 178. Answer 1 169 .. 189, host 193:
+    token 3 enters, there in 196. Credit 1 189 .. 209. Token 3 taken 209 .. 251: stage .. 257,
+    created 259, 260. Answer 2 251 .. 271, host 275; credit 2 .. 291, answer 3 .. 311, host 315;
+    credit 3 .. 331, host 333.
+    """
+    c = chip(window=4)
+    program = replace(single(c), sequences=2)
+    return Run(c, program, stream_of([1] * 4, [2] * 4, [0] * 4), {
+        "cycles": 333,
+        "token_start": [0, 0, 111, 193],
+        "token_done": [111, 193, 275, 315],
+        "stage_done": [[51, 93, 175, 257]],
+        "packets": {
+            (0, 2, 0, 0): (111, 111, 114, 127, 169),
+            (0, 3, 0, 0): (193, 193, 196, 209, 251),
+            (1, 1, 0, 1): (95, 189, 193, 193, 193),
+            (1, 3, 0, 1): (259, 311, 315, 315, 315),
+        },
     })  # fmt: skip
 
 

@@ -72,6 +72,7 @@ def build(
     log_slices: bool = False,
     log_window: LogWindow = WHOLE_RUN,
     progress: bool,
+    first_cycle: int = 0,
 ) -> Machine:
     """Lay out a run."""
     program, network, ways = prepared.program, prepared.network, prepared.ways
@@ -80,7 +81,9 @@ def build(
     x = wide(at.CONSTANTS)
     x[:] = prepared.constants
     x[at.X_TOKENS], x[at.X_SLOTS] = tokens, min(prepared.chip.core.window, tokens)
-    x[at.X_GENERATION], x[at.X_WINDOW_CYCLES] = generation, window_cycles
+    # Sequences whose next token waits for their last answer; 0 where none waits.
+    x[at.X_GENERATION] = program.sequences if generation else 0
+    x[at.X_WINDOW_CYCLES] = window_cycles
     x[at.X_LOG], x[at.X_SLICES], x[at.X_PROGRESS] = log_packets, log_slices, progress
     x[at.X_LOG_FIRST], x[at.X_LOG_END] = log_window.first, log_window.end
     slots, row, channels = int(x[at.X_SLOTS]), int(x[at.X_ROW]), int(x[at.X_CHANNELS])
@@ -89,6 +92,7 @@ def build(
     slice_rows = max(4096, 2 * int(x[at.X_SLICE_MARGIN])) if log_slices else 0
     z = wide(at.STATE)
     z[at.Z_HOST_DIRTY] = 1
+    z[at.Z_NOW] = first_cycle
     z[at.Z_NODE] = z[at.Z_PACKET] = z[at.Z_TASK] = at.NONE
     machine = Machine(
         nodes=narrow(fixed * at.NODE),

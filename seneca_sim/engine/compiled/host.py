@@ -44,7 +44,8 @@ def offer(m: Machine) -> bool:
     """S15: put packets into the host's queue while they may; False if records run out."""
     while m.z[at.Z_TOKEN] < m.x[at.X_TOKENS]:
         token = m.z[at.Z_TOKEN]
-        if m.x[at.X_GENERATION] and m.z[at.Z_DONE] < token:
+        before = token - m.x[at.X_GENERATION]
+        if before < token and before >= 0 and m.answers[before * at.ANSWER + at.W_DONE] < 0:
             break
         if m.z[at.Z_ROUTE] == m.x[at.X_HOST_ROUTES]:
             m.z[at.Z_TOKEN] = token + 1

@@ -48,6 +48,7 @@ def simulate(
     log_window: LogWindow = WHOLE_RUN,
     shuffle: int | None = None,
     progress: Callable[[int], None] | None = None,
+    first_cycle: int = 0,
 ) -> Activity:
     """Run a program's event stream on a chip, cycle by cycle: `reference.simulate`, compiled.
 
@@ -63,6 +64,7 @@ def simulate(
         log_window: cycles of the logs, and how many rows they may have.
         shuffle: not used; there are no processes whose order could matter.
         progress: called with the number of tokens done, after each.
+        first_cycle: in which the run begins; everything is that much later, nothing else differs.
 
     Raises:
         InputError: program and chip or stream do not fit each other.
@@ -70,7 +72,7 @@ def simulate(
         DeadlockError: nothing can move and tokens are left.
     """
     logs = Logs(log_packets, log_slices, log_window)
-    return _run(chip, program, stream, mode, window_cycles, logs, progress)[0]
+    return _run(chip, program, stream, mode, window_cycles, logs, progress, first_cycle)[0]
 
 
 def effort(chip: Chip, program: Program, stream: EventStream, mode: Mode) -> dict[str, int]:
@@ -97,6 +99,7 @@ def _run(
     window_cycles: int,
     logs: Logs,
     progress: Callable[[int], None] | None,
+    first_cycle: int = 0,
 ) -> tuple[Activity, Ints]:
     check_inputs(chip, program, stream, mode, window_cycles)
     prepared = prepare(chip, program)
@@ -110,6 +113,7 @@ def _run(
         log_slices=logs.slices is not None,
         log_window=logs.window,
         progress=progress is not None,
+        first_cycle=first_cycle,
     )
     machine = _drive(chip, program, machine, logs, progress)
     done = int(machine.z[at.Z_DONE])

@@ -62,7 +62,7 @@ class Host:
         machine, env = self.machine, self.env
         yield Timeout(env, START)
         for token in range(machine.stream.tokens):
-            while machine.generation and self.done < token:
+            while not self._asked_for(token):
                 yield self.bell.wait()
             for number, packet in enumerate(machine.host_packets(token)):
                 while not self._may_send(packet):
@@ -70,6 +70,13 @@ class Host:
                 if number == 0:
                     machine.token_start[token] = cycle_of(env)
                 self._send(packet)
+
+    def _asked_for(self, token: int) -> bool:
+        """Generation: a sequence's next token is known when its last one is answered."""
+        before = token - self.machine.program.sequences
+        if not self.machine.generation or before < 0:
+            return True
+        return bool(self.machine.token_done[before] >= 0)
 
     def _may_send(self, packet: Packet) -> bool:
         room = self.output.used + packet.flits <= self.output.capacity

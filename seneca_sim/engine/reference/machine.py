@@ -37,7 +37,7 @@ from seneca_sim.engine.activity import (
     WHOLE_RUN,
     LogWindow,
 )
-from seneca_sim.engine.reference.clock import cycle_of
+from seneca_sim.engine.reference.clock import PHASES, cycle_of
 from seneca_sim.engine.reference.core import (
     Activeness,
     Controller,
@@ -71,8 +71,9 @@ class Machine:
         log_packets: bool,
         log_slices: bool = False,
         log_window: LogWindow = WHOLE_RUN,
+        first_cycle: int = 0,
     ) -> None:
-        self.env = Environment()
+        self.env = Environment(PHASES * first_cycle)
         self.chip, self.program, self.stream = chip, program, stream
         self.generation = generation
         consumers, stages = len(program.consumers), len(program.stages)

@@ -35,6 +35,7 @@ def simulate(
     log_window: LogWindow = WHOLE_RUN,
     shuffle: int | None = None,
     progress: Callable[[int], None] | None = None,
+    first_cycle: int = 0,
 ) -> Activity:
     """Run a program's event stream on a chip, cycle by cycle.
 
@@ -50,6 +51,7 @@ def simulate(
         log_window: cycles of the logs, and how many rows they may have.
         shuffle: seed for the order in which processes are created; no result depends on it.
         progress: called with the number of tokens done, after each.
+        first_cycle: in which the run begins; everything is that much later, nothing else differs.
 
     Raises:
         InputError: program and chip or stream do not fit each other.
@@ -66,6 +68,7 @@ def simulate(
         log_packets=log_packets,
         log_slices=log_slices,
         log_window=log_window,
+        first_cycle=first_cycle,
     )
     machine.host.progress = progress
     machine.start(shuffle)

@@ -47,7 +47,48 @@ class Steady:
     found: bool
 
 
-def extrapolate(activity: Activity, tokens: int, tolerance: float = 0.01) -> Steady:
+@dataclass(frozen=True)
+class Rate:
+    """How fast tokens like those of a run follow each other, for as long as one likes.
+
+    Attributes:
+        cycles_per_token: from answer to answer, mean.
+        error: relative, three standard errors of that mean; None where too few tokens tell one.
+        tokens_run: tokens that were simulated.
+        warm_up: of them, those at the start that were left out.
+        tail: of them, those at the end that were left out.
+    """
+
+    cycles_per_token: float
+    error: float | None
+    tokens_run: int
+    warm_up: int
+    tail: int
+
+
+def rate_of(activity: Activity, sequences: int = 1) -> Rate | None:
+    """The steady rate of a run; None for fewer than four tokens.
+
+    Args:
+        activity: of a run in any mode.
+        sequences: that ran side by side; their answers come in bursts, so whole turns are looked
+            at.
+    """
+    count = int(activity.token_done.size)
+    if count < 4:
+        return None
+    warm, tail, steady = _steady(activity, sequences)
+    block = _block(steady.size, sequences, overlap=tail > 0)
+    mean, blocks = float(steady.mean()), steady.size // block
+    error = None
+    if blocks > 1:
+        error = SIGMAS * float(np.sqrt(_variance(steady, block) / steady.size)) / mean
+    return Rate(mean, error, count, warm, tail)
+
+
+def extrapolate(
+    activity: Activity, tokens: int, tolerance: float = 0.01, *, sequences: int = 1
+) -> Steady:
     """Say how long `tokens` tokens like those of a run take.
 
     The intervals between answers are looked at; in generation those are the latencies. The warm-up
@@ -58,24 +99,22 @@ def extrapolate(activity: Activity, tokens: int, tolerance: float = 0.01) -> Ste
         activity: of a run of at least four tokens, in any mode.
         tokens: at least as many.
         tolerance: relative error that is wanted.
+        sequences: that ran side by side.
 
     Raises:
         InputError: too few tokens.
     """
-    done = np.sort(activity.token_done).astype(np.float64)
-    count = done.size
+    count = activity.token_done.size
     if count < 4 or tokens < count:
         raise InputError(
             f"steady state: {count} tokens run of {tokens}; expected at least 4, and no more run "
             "than asked for"
         )
-    intervals = np.diff(np.concatenate(([float(activity.token_start.min())], done)))
-    tail = _tail(activity)
-    warm = min(count // 2, tail + _warm_up(intervals[tail : count - tail]))
-    steady = intervals[warm : count - tail]
+    warm, tail, steady = _steady(activity, sequences)
     mean, more = float(steady.mean()), tokens - count
     total = float(activity.cycles) + more * mean
-    error = SIGMAS * _spread(steady, more, max(1, steady.size // BLOCKS) if tail else 1) / total
+    block = _block(steady.size, sequences, overlap=tail > 0)
+    error = SIGMAS * _spread(steady, more, block) / total
     return Steady(count, tokens, warm, mean, total, error, error <= tolerance)
 
 
@@ -109,6 +148,28 @@ def run_steady(
         count = min(tokens, 2 * count)
 
 
+def _steady(activity: Activity, sequences: int) -> tuple[int, int, Floats]:
+    """Tokens left out at the start and at the end, and the intervals between the others' answers.
+
+    Whole turns of the sequences are kept, where there are any.
+    """
+    done = np.sort(activity.token_done).astype(np.float64)
+    count = done.size
+    intervals = np.diff(np.concatenate(([float(activity.token_start.min())], done)))
+    tail = _tail(activity)
+    warm = min(count // 2, tail + _warm_up(intervals[tail : count - tail]))
+    kept = count - tail - warm
+    warm += kept % sequences if kept > sequences else 0
+    return warm, tail, intervals[warm : count - tail]
+
+
+def _block(size: int, sequences: int, *, overlap: bool) -> int:
+    """Tokens of a block: one where tokens are alone, else whole turns, `BLOCKS` of them in all."""
+    if not overlap:
+        return 1
+    return max(1, -(-(size // BLOCKS) // sequences)) * sequences
+
+
 def _tail(activity: Activity) -> int:
     """Tokens at the end that overlap with no later one: as many as were ever under way at once."""
     start, done = np.sort(activity.token_start), np.sort(activity.token_done)
@@ -128,6 +189,11 @@ def _spread(steady: Floats, more: int, block: int) -> float:
     blocks = steady.size // block
     if more == 0 or blocks < 2:
         return 0.0 if more == 0 else float(steady.sum())
+    return float(np.sqrt(_variance(steady, block) * more * (1 + more / steady.size)))
+
+
+def _variance(steady: Floats, block: int) -> float:
+    """Variance of a token's interval, from the sums of at least two blocks of them."""
+    blocks = steady.size // block
     sums = steady[: blocks * block].reshape(blocks, block).sum(axis=1)
-    variance = float(sums.var(ddof=1)) / block
-    return float(np.sqrt(variance * more * (1 + more / steady.size)))
+    return float(sums.var(ddof=1)) / block

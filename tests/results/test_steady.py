@@ -11,7 +11,7 @@ from seneca_sim.engine.activity import Activity
 from seneca_sim.engine.compiled import simulate
 from seneca_sim.errors import InputError
 from seneca_sim.program import EventStream
-from seneca_sim.sweep.steady import extrapolate, run_steady
+from seneca_sim.results.steady import extrapolate, rate_of, run_steady
 from workloads.compiler import event_stream, lower, rwkv4_graph
 from workloads.traces import synthesise
 from workloads.traces.sites import BLOCK_SITES
@@ -21,7 +21,7 @@ TOKENS = 160
 
 
 @cache
-def activity(mode: str, tokens: int, density: float = 0.4) -> Activity:
+def activity(mode: str, tokens: int, density: float = 0.4, sequences: int = 1) -> Activity:
     chip = make_chip(4, 4)
     program = lower(rwkv4_graph("r", SHAPE), chip, 4)
     trace = synthesise(
@@ -31,6 +31,7 @@ def activity(mode: str, tokens: int, density: float = 0.4) -> Activity:
         seed=1,
     )
     stream = EventStream(event_stream(program, trace).counts[:, :tokens])
+    program = replace(program, sequences=sequences)
     return simulate(chip, program, stream, mode=mode)  # type: ignore[arg-type]
 
 
@@ -72,3 +73,37 @@ def test_all_tokens_are_run_where_they_do_not_repeat() -> None:
 def test_too_few_tokens() -> None:
     with pytest.raises(InputError, match="3 tokens run of 10; expected at least 4"):
         extrapolate(activity("generation", 3), 10)
+
+
+@pytest.mark.parametrize(
+    ("mode", "sequences"), [("pipelined", 1), ("generation", 1), ("generation", 4)]
+)
+def test_rate_of_a_few_tokens_holds_for_all(mode: str, sequences: int) -> None:
+    """The rate of 64 tokens, and what it makes of 160, against the run of 160 tokens."""
+    few = rate_of(activity(mode, 64, sequences=sequences), sequences)
+    full = activity(mode, TOKENS, sequences=sequences)
+    assert few is not None
+    assert few.error is not None
+    done = np.sort(full.token_done)
+    rest = (done[-1] - done[few.warm_up - 1 if few.warm_up else 0]) / (TOKENS - max(1, few.warm_up))
+    assert 0 < few.error < 0.12
+    assert abs(few.cycles_per_token - rest) <= few.error * rest
+    said = extrapolate(activity(mode, 64, sequences=sequences), TOKENS, sequences=sequences)
+    assert abs(said.total_cycles - full.cycles) <= said.error * full.cycles
+
+
+def test_whole_turns_are_looked_at() -> None:
+    """By hand: three answers at once every 30 cycles are one in 10, without an error."""
+    done = np.repeat(30 * np.arange(1, 41), 3)
+    start = np.concatenate(([0, 0, 0], done[:-3]))
+    run = replace(
+        activity("generation", 20), token_start=start, token_done=done, cycles=int(done[-1])
+    )
+    rate = rate_of(run, 3)
+    assert rate is not None
+    assert (rate.cycles_per_token, rate.error) == (10, 0)
+    assert (rate.tokens_run - rate.warm_up - rate.tail) % 3 == 0
+
+
+def test_three_tokens_tell_no_rate() -> None:
+    assert rate_of(activity("pipelined", 3)) is None
