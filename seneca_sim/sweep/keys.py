@@ -18,6 +18,7 @@ from seneca_sim.results.ids import digest, run_id
 from seneca_sim.sweep.resolve import Case
 from seneca_sim.sweep.stages import Setup
 
+_KEPT: Final = 4096
 _PARTS: Final = ("chip", "config", "cost", "engine", "program", "results")
 
 
@@ -49,12 +50,20 @@ class Keys:
             [machine_hash(), load_area(setup.area).sha256, list(setup.deep), setup.accuracy]
         )
         self._identities: dict[tuple[tuple[str, str], ...], str] = {}
+        self._priced: dict[tuple[int, int], tuple[Case, str]] = {}
 
     def key(self, case: Case) -> str:
         """The key of a case."""
         run = tuple(sorted(case.run.items()))
         if run not in self._identities:
             self._identities[run] = self.setup.workload.identity(case.run)
-        return digest(
-            [self._common, run_id("", case.loaded, case.table), run, self._identities[run]]
-        )
+        return digest([self._common, self._prices(case), run, self._identities[run]])
+
+    def _prices(self, case: Case) -> str:
+        """A hash of chip and table; `resolve` gives the same ones again and again."""
+        same = id(case.loaded), id(case.table)
+        if len(self._priced) > _KEPT:
+            self._priced.clear()
+        if same not in self._priced:  # with the case, so that no other gets its ids
+            self._priced[same] = case, run_id("", case.loaded, case.table)
+        return self._priced[same][1]

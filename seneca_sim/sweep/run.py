@@ -12,7 +12,7 @@ from seneca_sim.errors import Finding, InputError
 from seneca_sim.results.ids import MODEL_VERSION
 from seneca_sim.results.store import Record, Store, Writer
 from seneca_sim.results.store.record import BROKEN, FAILED, OK
-from seneca_sim.sweep.dispatch import Dispatcher
+from seneca_sim.sweep.dispatch import Dispatcher, spread
 from seneca_sim.sweep.keys import Keys
 from seneca_sim.sweep.plan import Plan, Point
 from seneca_sim.sweep.resolve import resolve
@@ -197,17 +197,8 @@ def jobs_of(points: Iterable[Point]) -> list[Job]:
 
 
 def start_of(writers: Sequence[str], own: str) -> float:
-    """Where among the points to begin, so that writers to one store are far from each other.
-
-    The first at the start, the second in the middle, then at the quarters: bits mirrored at the
-    point (van der Corput).
-    """
-    rank = writers.index(own) if own in writers else 0
-    start, share = 0.0, 0.5
-    while rank:
-        start += share * (rank & 1)
-        rank, share = rank >> 1, share / 2
-    return start
+    """Where among the points to begin, so that writers to one store are far from each other."""
+    return spread(writers.index(own) if own in writers else 0)
 
 
 def _compare(old: Record, new: Record) -> None:

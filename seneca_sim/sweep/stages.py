@@ -7,6 +7,7 @@ keeps one `Stages` for as long as it lives; points come in as a few settings and
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -31,6 +32,8 @@ from seneca_sim.sweep.resolve import Case, resolve
 from seneca_sim.sweep.watch import Memo
 from seneca_sim.sweep.workload import Workload
 
+COMPILE, STREAM, SIMULATE, PRICE = "compile", "stream", "simulate", "price"
+"""The stages, as `Outcome.work` names them."""
 PROGRAMS, ACTIVITIES = 32, 256
 """How many programs and activities a process keeps."""
 DEEP: Final = (
@@ -65,7 +68,7 @@ class Outcome:
     """What became of a point.
 
     `work` names the stages that ran for it, in order. `passing` is true for an error that another
-    start may not meet again: no word of ours, but a full memory, say.
+    start may not meet again: no word of ours, but a full memory, say. `seconds` is how long it took.
     """
 
     index: int
@@ -76,6 +79,7 @@ class Outcome:
     passing: bool = False
     work: tuple[str, ...] = ()
     reads: frozenset[str] = frozenset()
+    seconds: float = 0.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -104,6 +108,11 @@ class Stages:
 
     def evaluate(self, job: Job) -> Outcome:
         """Run one point; whatever goes wrong is in the outcome."""
+        began = time.perf_counter()
+        outcome = self._outcome(job)
+        return replace(outcome, seconds=time.perf_counter() - began)
+
+    def _outcome(self, job: Job) -> Outcome:
         work: list[str] = []
         try:
             return self._run(job, work)
@@ -134,7 +143,7 @@ class Stages:
             program_sha256=compiled.sha256,
         )  # fmt: skip
         activity = self._activity(name, case, compiled, streamed, work)
-        work.append("price")
+        work.append(PRICE)
         totals = price_totals(case.loaded, case.table, compiled.program, activity, case.mode, name)
         summary = totals_summary(totals) | self._area_of(case.loaded.chip, compiled.program)
         if self.setup.deep:
@@ -164,7 +173,7 @@ class Stages:
         """The program of a case."""
 
         def make(chip: Chip, run: Mapping[str, str]) -> _Compiled | SenecaError:
-            work.append("compile")
+            work.append(COMPILE)
             try:
                 program = self.setup.workload.compile(chip, run)
             except SenecaError as error:  # what does not fit need not be tried again either
@@ -178,7 +187,7 @@ class Stages:
 
     def _streamed(self, case: Case, compiled: _Compiled, work: list[str]) -> _Streamed:
         def make(_: Chip, run: Mapping[str, str]) -> _Streamed:
-            work.append("stream")
+            work.append(STREAM)
             stream = self.setup.workload.stream(compiled.program, run)
             return _Streamed(stream, stream.content_hash)
 
@@ -191,7 +200,7 @@ class Stages:
         if name in self._activities:
             self._activities.move_to_end(name)
             return self._activities[name]
-        work.append("simulate")
+        work.append(SIMULATE)
         program, stream, chip = compiled.program, streamed.stream, case.loaded.chip
         engine = chosen(self.setup.engine, program, stream)
         activity = simulator(engine)(chip, program, stream, mode=case.mode)
