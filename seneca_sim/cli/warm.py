@@ -7,9 +7,6 @@ from contextlib import suppress
 
 
 def _load() -> None:
-    import seneca_sim.cli.workload.drawn
-    import seneca_sim.cli.workload.recorded
-    import seneca_sim.sweep.stages
     import workloads.compiler
     import workloads.traces  # noqa: F401
     from seneca_sim.conformance.build import stream_of
