@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import glob
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -121,7 +122,7 @@ def record_file(
     """Record what was asked for into a new golden file.
 
     Args:
-        path: the file, which must not exist.
+        path: the file, which must not exist; its folder is made if only that is missing.
         asked: chip, energy, sets, and trace, workload or program with events, paths from here.
         name: of the golden; default: the file's.
         live: open model or trace anew in each check, instead of keeping masks in the golden.
@@ -134,15 +135,33 @@ def record_file(
     """
     if path.exists():
         raise InputError(f"{path}: exists; 'golden update {path} --reason …' moves it")
-    if not path.parent.is_dir():
-        raise InputError(f"{path}: folder {path.parent} does not exist")
-    spec = kept(asked, path.parent, Path())
-    if not live and spec["kind"] in ("trace", "workload"):
-        spec = embedded(spec, _traces(asked))
-    golden = record(name or path.stem, spec, Bench(open_job(spec, path.parent), engine), tolerances)
-    confirm(golden)
-    write_golden(path, golden)
+    if not path.parent.is_dir() and not path.parent.parent.is_dir():
+        raise InputError(f"{path}: folder {path.parent.parent} does not exist; make it first")
+    with _folder(path.parent):
+        spec = kept(asked, path.parent, Path())
+        if not live and spec["kind"] in ("trace", "workload"):
+            spec = embedded(spec, _traces(asked))
+        bench = Bench(open_job(spec, path.parent), engine)
+        golden = record(name or path.stem, spec, bench, tolerances)
+        confirm(golden)
+        write_golden(path, golden)
     return golden
+
+
+@contextmanager
+def _folder(folder: Path) -> Iterator[None]:
+    """The folder of a new golden, to which its paths are relative; gone again if that fails."""
+    there = folder.is_dir()
+    try:
+        folder.mkdir(exist_ok=True)
+    except OSError as error:
+        raise InputError(f"{folder}: cannot be made: {error.strerror}") from None
+    try:
+        yield
+    except BaseException:
+        if not there:
+            folder.rmdir()
+        raise
 
 
 def _traces(asked: Spec) -> dict[str, ActivationTrace]:

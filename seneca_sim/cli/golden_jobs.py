@@ -1,8 +1,9 @@
 """Opening the inputs of a golden: chip, energies and workload, as its `spec` names them.
 
 A spec is plain data. `kind` says where the events come from: ``traces`` (masks in the golden
-itself), ``trace`` (a trace file), ``workload`` (a model, run with torch), ``program`` (with
-its events, in the golden) or ``test`` (a test's own run). Paths are relative to the golden.
+itself), ``trace`` (a trace file), ``workload`` (a model, run with torch), ``shape`` (masks drawn
+anew for a shape), ``program`` (with its events, in the golden) or ``test`` (a test's own run).
+Paths are relative to the golden.
 """
 
 from __future__ import annotations
@@ -51,7 +52,7 @@ def open_job(spec: Spec, folder: Path) -> Job:
     table = load_energy(_library_path(spec, "energy", TABLES, folder), settings.energy)
     build, facts = _source(spec, folder, settings)
     said: dict[str, Leaf] = dict(settings.run)
-    if spec["kind"] != "workload":  # how long and on what is the trace's to say
+    if spec["kind"] not in ("workload", "shape"):  # how long and on what is the trace's to say
         said = {path: v for path, v in said.items() if not path.startswith("workload.")}
     return Job(chip, table, settings.mode, build, said, facts)
 
@@ -78,6 +79,9 @@ def _source(spec: Spec, folder: Path, settings: Settings) -> tuple[Build, dict[s
     kind = spec.get("kind")
     if kind == "program":
         return _program(spec), {}
+    if kind == "shape":
+        traces, card = drawn(spec, folder, settings)
+        return _compiled(spec, traces, settings), card | _facts(traces)
     if kind == "traces":
         kept = spec.get("traces", {})
         traces = {label: unpacked(lines, label) for label, lines in kept.items()}
@@ -90,7 +94,9 @@ def _source(spec: Spec, folder: Path, settings: Settings) -> tuple[Build, dict[s
     elif kind == "workload":
         traces = recorded(spec, folder, settings)
     else:
-        raise InputError(f"spec.kind is {kind!r}; expected traces, trace, workload or program")
+        raise InputError(
+            f"spec.kind is {kind!r}; expected traces, trace, workload, shape or program"
+        )
     return _compiled(spec, traces, settings), _facts(traces)
 
 
@@ -112,6 +118,26 @@ def recorded(spec: Spec, folder: Path, settings: Settings) -> dict[str, Activati
     )
     with progress("recording") as tell:
         return prepare(inputs, tell).traces
+
+
+def drawn(
+    spec: Spec, folder: Path, settings: Settings
+) -> tuple[dict[str, ActivationTrace], dict[str, Leaf]]:
+    """Draw the masks of a shape, those variants that are wanted, and say what they depend on."""
+    from seneca_sim.cli.options import drawing_of
+    from workloads.job.drawn import draw_variant
+    from workloads.zoo import load_shape
+    from workloads.zoo.densities import DENSE
+
+    name = str(spec["workload"])
+    card = load_shape(folder / name if (folder / name).is_file() else name)
+    how = drawing_of(settings)
+    known = (DENSE, *card.variants)
+    wanted = _list(spec, "variants") or list(known)
+    traces = {label: draw_variant(card, label, how) for label in known if label in wanted}
+    if not traces:
+        raise InputError(f"no variant '{wanted[0]}'; {card.name} has {', '.join(known)}")
+    return traces, {"shape": card.name, "shape_file": card.sha256}
 
 
 def _compiled(spec: Spec, traces: Mapping[str, ActivationTrace], settings: Settings) -> Build:

@@ -13,8 +13,9 @@ A table holds at one supply voltage; `cost.scaling` carries it to the chip's. En
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,7 @@ CLASSES = (
 )
 _EVENT_BITS = 32  # T23's NoC energy is per 32-bit event
 _REGISTER_BITS = 16
+_KEPT_ROWS = 10_000
 _MOST = 10**12  # fJ, a millijoule for one action
 
 
@@ -75,7 +77,7 @@ class Row:
     mark: Mark
     source: str
 
-    @property
+    @cached_property
     def total(self) -> Fraction:
         """All parts together, in fJ."""
         return sum(self.parts.values(), Fraction(0))
@@ -89,13 +91,24 @@ class EnergyTable:
     rows: Mapping[str, TableRow]
     sha256: str
     voltage_mv: int = NOMINAL_MV
+    _rows: dict[tuple[object, ...], Row] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     def row(self, op: str, chip: Chip) -> Row:
-        """The cost of one count of `op` on `chip`.
+        """The cost of one count of `op` on `chip`, worked out once for chips alike in this.
 
         Raises:
             InputError: the table has no such row.
         """
+        key = (op, *_sizes(chip))
+        if key not in self._rows:
+            if len(self._rows) > _KEPT_ROWS:
+                self._rows.clear()
+            self._rows[key] = self._row(op, chip)
+        return self._rows[key]
+
+    def _row(self, op: str, chip: Chip) -> Row:
         found = self.table_row(op)
         scaling = scaling_of(op, chip.voltage_mv, self.voltage_mv)
         parts = {
@@ -117,6 +130,15 @@ class EnergyTable:
                 f"energy table {self.name} has no row for '{op}'{nearest(op, self.rows)}"
             )
         return found
+
+
+def _sizes(chip: Chip) -> tuple[int, ...]:
+    """Every field of a chip that `hardware_factor` and `scaling_of` look at."""
+    core = chip.core
+    return (
+        chip.voltage_mv, chip.clock_hz, chip.noc.flit_bits, core.npes, core.register_words,
+        core.data_memory_bits, core.instruction_memory_bits,
+    )  # fmt: skip
 
 
 def hardware_factor(op: str, part: str, chip: Chip) -> Fraction:

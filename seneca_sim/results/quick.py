@@ -15,21 +15,18 @@ from seneca_sim.chip import Chip
 from seneca_sim.chip.load import LoadedChip
 from seneca_sim.cost.energy import CLASSES, EnergyTable
 from seneca_sim.cost.ops import OPS
-from seneca_sim.engine.activity import Activity, Mode
 from seneca_sim.errors import InternalError
-from seneca_sim.program import Program
+from seneca_sim.results.counts import Counts
 from seneca_sim.results.ids import run_id
-from seneca_sim.results.sparsity import work_of
 from seneca_sim.results.summary import FJ_PER_J
 from seneca_sim.results.terms import Term, terms_of
 from seneca_sim.results.tokens import (
     Peak,
     Tokens,
-    background_counts,
+    background_of,
     peak_of,
     percentile,
     tokens_of,
-    used_cores,
 )
 
 
@@ -38,10 +35,8 @@ class Totals:
     """A priced run without its pieces; energies are whole femtojoules."""
 
     run_id: str
-    activity_id: str
     chip: Chip
-    program: Program
-    activity: Activity
+    counts: Counts
     terms: tuple[Term, ...]
     tokens: Tokens
     peak: Peak
@@ -68,42 +63,29 @@ class Totals:
         return {key: total for key, total in totals.items() if total}
 
 
-def price_totals(
-    loaded: LoadedChip,
-    table: EnergyTable,
-    program: Program,
-    activity: Activity,
-    mode: Mode,
-    activity_id: str,
-) -> Totals:
-    """Price an activity that has passed `check_activity`.
+def price_totals(loaded: LoadedChip, table: EnergyTable, counts: Counts) -> Totals:
+    """Price the counts of an activity that has passed `check_activity`.
 
     Args:
         loaded: the chip with its marks.
         table: energies per count.
-        program: what ran.
-        activity: the counts and cycles.
-        mode: generation or pipelined, as it was simulated.
-        activity_id: of the activity.
+        counts: of the activity, from a simulation or from a store.
 
     Raises:
         InputError: a counted op without a row in the table.
         InternalError: tokens do not have all the energy.
     """
     chip = loaded.chip
-    counts = dict(zip(OPS, activity.item_ops.sum(axis=0).tolist(), strict=True))
-    background = background_counts(chip, program, activity)
-    terms = terms_of(counts | background, table, chip)
-    tokens = tokens_of(terms, activity, program, mode)
+    background = background_of(chip, counts.cores_used, counts.cycles, counts.active_cycles)
+    terms = terms_of(counts.by_op | background, table, chip)
+    tokens = tokens_of(terms, counts, one_by_one=counts.one_by_one)
     totals = Totals(
-        run_id=run_id(activity_id, loaded, table),
-        activity_id=activity_id,
+        run_id=run_id(counts.activity_id, loaded, table),
         chip=chip,
-        program=program,
-        activity=activity,
+        counts=counts,
         terms=terms,
         tokens=tokens,
-        peak=peak_of(activity, table, chip, background),
+        peak=peak_of(counts, table, chip, background),
     )
     if sum(tokens.energy_fj) != totals.energy_fj:
         raise InternalError(
@@ -114,24 +96,24 @@ def price_totals(
 
 def totals_summary(totals: Totals) -> dict[str, Any]:
     """Plain numbers by name, each with its unit at the end; per token: the median."""
-    activity, tokens, hertz = totals.activity, totals.tokens, totals.chip.clock_hz
+    counts, tokens, hertz = totals.counts, totals.tokens, totals.chip.clock_hz
     count = len(tokens.start)
-    work = work_of(totals.program, activity)
+    work = counts.work
     energy, latency = sum(tokens.energy_fj), sum(tokens.latency_cycles)
     return {
-        "cycles": activity.cycles,
-        "time_s": activity.cycles / hertz,
+        "cycles": counts.cycles,
+        "time_s": counts.cycles / hertz,
         "tokens": count,
         "energy_fj": totals.energy_fj,
         **_statistics("energy_per_token", "j", tokens.energy_fj, FJ_PER_J),
         **_statistics("latency_per_token", "s", tokens.latency_cycles, hertz),
         "energy_delay_js": energy * latency / (count * count * hertz * FJ_PER_J),
-        "average_power_w": totals.energy_fj * hertz / (max(1, activity.cycles) * FJ_PER_J),
+        "average_power_w": totals.energy_fj * hertz / (max(1, counts.cycles) * FJ_PER_J),
         "peak_power_w": totals.peak.power_w(hertz),
         "sparsity": work.sparsity,
         "macs_per_token": (work.sparse + work.dense) / count,
         "cores": totals.chip.cores,
-        "cores_used": len(used_cores(totals.program)),
+        "cores_used": counts.cores_used,
         "energy_by_class_fj": totals.by_class,
         "energy_by_op_fj": totals.by_op,
     }

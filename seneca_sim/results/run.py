@@ -10,7 +10,7 @@ from seneca_sim.chip.load import LoadedChip
 from seneca_sim.config import Mark
 from seneca_sim.cost.energy import CLASSES, EnergyTable
 from seneca_sim.cost.ops import OPS
-from seneca_sim.engine.activity import Activity, Mode
+from seneca_sim.engine.activity import Activity, Mode, one_by_one
 from seneca_sim.engine.bound import Bound, standing
 from seneca_sim.program import EventStream, Program
 from seneca_sim.results.book import Book, in_order, total_counts
@@ -207,7 +207,7 @@ def price_run(
     counts |= background
     terms = terms_of(counts, table, chip)
     book = Book(loaded, pieces, terms)
-    tokens = tokens_of(terms, activity, program, mode)
+    tokens = tokens_of(terms, activity, one_by_one=one_by_one(mode, program))
     check_energy(book, tokens)
     asked = activity_id(chip, program, stream, mode, activity.window_cycles)
     return RunResult(

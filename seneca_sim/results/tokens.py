@@ -7,15 +7,19 @@ from dataclasses import dataclass
 from fractions import Fraction
 from itertools import pairwise
 from math import lcm
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from seneca_sim.chip import Chip
 from seneca_sim.cost.energy import EnergyTable
 from seneca_sim.cost.ops import OP_INDEX, OPS
-from seneca_sim.engine.activity import Activity, Ints, one_by_one
+from seneca_sim.engine.activity import Activity, Ints
 from seneca_sim.program import Program
 from seneca_sim.results.terms import Term, apportion
+
+if TYPE_CHECKING:
+    from seneca_sim.results.counts import Counts
 
 LEAKS = ("leak.sram", "leak.registers")
 IDLE = "idle.clock"
@@ -23,12 +27,16 @@ IDLE = "idle.clock"
 
 def background_counts(chip: Chip, program: Program, activity: Activity) -> dict[str, int]:
     """Core-cycles that leak, and idle ones whose clock tree runs (S20); nobody counts them."""
-    leaking = chip.cores
-    if chip.core.gating == "power":
-        leaking = len(used_cores(program))
-    counts = dict.fromkeys(LEAKS, leaking * activity.cycles)
+    active = int(activity.core_active.sum())
+    return background_of(chip, len(used_cores(program)), activity.cycles, active)
+
+
+def background_of(chip: Chip, used: int, cycles: int, active: int) -> dict[str, int]:
+    """`background_counts` from the cores that are used, the cycles, and active core-cycles."""
+    leaking = used if chip.core.gating == "power" else chip.cores
+    counts = dict.fromkeys(LEAKS, leaking * cycles)
     if chip.core.gating == "none":
-        counts[IDLE] = chip.cores * activity.cycles - int(activity.core_active.sum())
+        counts[IDLE] = chip.cores * cycles - active
     return counts
 
 
@@ -57,14 +65,16 @@ class Tokens:
         return tuple(a + b for a, b in zip(self.dynamic_fj, self.leakage_fj, strict=True))
 
 
-def tokens_of(terms: tuple[Term, ...], activity: Activity, program: Program, mode: str) -> Tokens:
+def tokens_of(
+    terms: tuple[Term, ...], activity: Activity | Counts, *, one_by_one: bool
+) -> Tokens:
     """Share out every term of a run over its tokens; the shares add up to the run's energy.
 
     Leakage goes by time in generation of one sequence, from a token's start to the next one's, and
     evenly where tokens overlap.
     """
     count = activity.token_ops.shape[0]
-    periods = _periods(activity) if one_by_one(mode, program) else [1] * count
+    periods = _periods(activity) if one_by_one else [1] * count
     dynamic, leakage = [0] * count, [0] * count
     for term in terms:
         leaks = term.component == "leakage"
@@ -76,7 +86,7 @@ def tokens_of(terms: tuple[Term, ...], activity: Activity, program: Program, mod
     return Tokens(tuple(starts), tuple(ends), tuple(dynamic), tuple(leakage))
 
 
-def _periods(activity: Activity) -> list[int]:
+def _periods(activity: Activity | Counts) -> list[int]:
     """Cycles from each token's start to the next one's; the first from 0, the last to the end."""
     edges = [0, *activity.token_start[1:].tolist(), activity.cycles]
     return [b - a for a, b in pairwise(edges)]
@@ -104,7 +114,7 @@ class Peak:
 
 
 def peak_of(
-    activity: Activity, table: EnergyTable, chip: Chip, background: Mapping[str, int]
+    activity: Activity | Counts, table: EnergyTable, chip: Chip, background: Mapping[str, int]
 ) -> Peak:
     """Find the window of the highest power; `background` goes on evenly all the time.
 

@@ -7,7 +7,6 @@ points is a task of a few settings. Dask runs the tasks of a worker that dies el
 from __future__ import annotations
 
 import pickle
-import time
 from collections.abc import Iterator
 from importlib.util import find_spec
 from typing import Any, Final
@@ -15,7 +14,7 @@ from typing import Any, Final
 from seneca_sim.errors import InputError
 from seneca_sim.results.ids import digest
 from seneca_sim.sweep.dispatch import Dispatcher
-from seneca_sim.sweep.stages import Job, Outcome, Setup
+from seneca_sim.sweep.stages import COMPILE, Job, Outcome, Setup
 
 LOCAL: Final = "local"
 WAIT_SECONDS: Final = 60
@@ -79,17 +78,15 @@ class Cluster:
         import distributed
 
         dask: Any = distributed
-        running: dict[Any, tuple[str, list[Job], float]] = {}
+        running: dict[Any, tuple[str, list[Job]]] = {}
         done = dask.as_completed()
         for address in self._workers() * AHEAD:
             self._submit(dispatcher, address, running, done)
         for future in done:
-            address, jobs, since = running.pop(future)
+            address, jobs = running.pop(future)
             error = future.exception()
             if error is None:
-                seconds = (time.monotonic() - since) / AHEAD
-                dispatcher.told(address, len(jobs), seconds)
-                yield from self._learnt(dispatcher, future.result())
+                yield from self._learnt(dispatcher, address, future.result())
             elif len(jobs) > 1:  # one of them is at fault: each for itself
                 for job in jobs:
                     self._send([job], address, running, done)
@@ -99,9 +96,12 @@ class Cluster:
             self._submit(dispatcher, address, running, done)
             future.release()
 
-    def _learnt(self, dispatcher: Dispatcher, outcomes: list[Outcome]) -> Iterator[Outcome]:
+    def _learnt(
+        self, dispatcher: Dispatcher, address: str, outcomes: list[Outcome]
+    ) -> Iterator[Outcome]:
         for outcome in outcomes:
             dispatcher.learn(outcome.reads)
+            dispatcher.told(address, outcome.seconds, opened=COMPILE in outcome.work)
             yield outcome
 
     def _workers(self) -> list[str]:
@@ -122,7 +122,7 @@ class Cluster:
         future = self.client.submit(
             run_portion, self._name, jobs, pure=False, workers=[address], allow_other_workers=True
         )
-        running[future] = address, jobs, time.monotonic()
+        running[future] = address, jobs
         done.add(future)
 
     def close(self, *, at_once: bool = False) -> None:

@@ -1,9 +1,9 @@
-"""Which process gets which points: those of one program together, small portions at the end.
+"""Which process gets which points: those of one program together, the largest groups first.
 
 Points wait in groups of one program, as far as is known: what a program depends on is learnt from
 the first outcome (`learn`). A process works through a group; when no group is left untouched it
-helps with the largest. Within a group points that differ in prices only are neighbours, so that
-they are simulated once.
+helps with the largest, if that takes longer than compiling its program a second time. Within a
+group points that differ in prices only are neighbours, so that they are simulated once.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from typing import Final, TypeVar
 
 from seneca_sim.sweep.resolve import CHIP
 from seneca_sim.sweep.stages import Job
+from seneca_sim.sweep.watch import PATHS
 
 T = TypeVar("T")
 PORTION_SECONDS: Final = 0.25
@@ -36,8 +37,11 @@ class Dispatcher:
         self._start = start
         self._groups: dict[object, deque[Job]] = {}
         self._reads: frozenset[str] | None = None
+        self._last: dict[object, Job] = {}
         self._home: dict[object, object] = {}
-        self._size: dict[object, int] = {}
+        self._each: dict[object, float] = {}
+        self._opening = 0.0
+        self._blind = 0
         self._sort(list(jobs))
 
     def __len__(self) -> int:
@@ -49,29 +53,52 @@ class Dispatcher:
         if not reads or (self._reads is not None and reads <= self._reads):
             return
         self._reads = reads | (self._reads or frozenset())
-        self._home.clear()
+        self._home = {who: self._key(job) for who, job in self._last.items()}
         self._sort(self._waiting())
 
-    def told(self, worker: object, jobs: int, seconds: float) -> None:
-        """How long a worker took for its last portion; the next is sized by it."""
-        each = max(seconds, 1e-6) / max(1, jobs)
-        self._size[worker] = max(1, min(MOST, int(PORTION_SECONDS / each)))
+    def told(self, worker: object, seconds: float, *, opened: bool) -> None:
+        """How long a worker took for a point; the next portion is sized by it.
+
+        `opened` says that a program was compiled for it.
+        """
+        if opened:
+            self._opening = max(self._opening, seconds)
+        else:
+            before = self._each.get(worker, seconds)
+            self._each[worker] = max((before + seconds) / 2, 1e-6)
 
     def next_for(self, worker: object) -> list[Job]:
-        """The next portion for a worker; empty when nothing waits."""
-        home = self._home.get(worker)
-        size = self._size.get(worker, 1)
-        if home in self._groups:
-            return self._take(home, size)
-        taken = set(self._home.values())
-        free = [key for key in self._groups if key not in taken]
-        if free:
-            self._home[worker] = free[0]
-            return self._take(free[0], size)
+        """The next portion for a worker; empty when nothing waits that it should do."""
         if not self._groups:
             return []
-        largest = max(self._groups, key=lambda key: len(self._groups[key]))
-        return self._help(largest, size)
+        portion = self._somewhere() if self._reads is None else self._near(worker)
+        if portion:
+            self._last[worker] = portion[-1]
+            self._home[worker] = self._key(portion[-1])
+        return portion
+
+    def _somewhere(self) -> list[Job]:
+        """One point while nothing is known: far from those of the others."""
+        (group,) = self._groups.values()
+        at = int(len(group) * spread(self._blind))
+        self._blind += 1
+        job = group[at]
+        del group[at]
+        self._drop(())
+        return [job]
+
+    def _near(self, worker: object) -> list[Job]:
+        """More of a worker's program, or another that nobody has, or help."""
+        home = self._home.get(worker)
+        if home not in self._groups:
+            taken = set(self._home.values())
+            home = next((key for key in self._groups if key not in taken), None)
+        return self._help(worker) if home is None else self._take(home, self._portion(worker))
+
+    def _portion(self, worker: object) -> int:
+        """How many points make a portion: one as long as nothing is known."""
+        each = self._each.get(worker)
+        return 1 if each is None else max(1, min(MOST, int(PORTION_SECONDS / each)))
 
     def put_back(self, jobs: Sequence[Job]) -> None:
         """Jobs of a worker that died: first in line again."""
@@ -85,16 +112,19 @@ class Dispatcher:
 
     # -- groups ------------------------------------------------------------------------------
 
+    def _key(self, job: Job) -> object:
+        return program_key(job.varied, self._reads)
+
     def _waiting(self) -> list[Job]:
         return [job for group in self._groups.values() for job in group]
 
     def _sort(self, jobs: list[Job]) -> None:
         groups: dict[object, list[Job]] = {}
         for job in jobs:
-            groups.setdefault(program_key(job.varied, self._reads), []).append(job)
+            groups.setdefault(self._key(job), []).append(job)
+        order = sorted(self._turned(list(groups)), key=lambda key: -len(groups[key]))
         self._groups = {
-            key: deque(self._turned(sorted(groups[key], key=_simulation)))
-            for key in self._turned(list(groups))
+            key: deque(self._turned(sorted(groups[key], key=_simulation))) for key in order
         }
 
     def _turned(self, items: list[T]) -> list[T]:
@@ -107,10 +137,13 @@ class Dispatcher:
         self._drop(key)
         return portion
 
-    def _help(self, key: object, size: int) -> list[Job]:
-        """From the far end of somebody's group, at most half of it."""
+    def _help(self, worker: object) -> list[Job]:
+        """From the far end of somebody's group, at most half of it, if that saves time."""
+        key = max(self._groups, key=lambda key: len(self._groups[key]))
         group = self._groups[key]
-        count = max(1, min(size, len(group) // 2))
+        if len(group) * min(self._each.values(), default=0.0) < 2 * self._opening:
+            return []
+        count = max(1, min(self._portion(worker), len(group) // 2))
         portion = [group.pop() for _ in range(count)]
         self._drop(key)
         return portion[::-1]
@@ -120,17 +153,25 @@ class Dispatcher:
             del self._groups[key]
 
 
+def spread(number: int) -> float:
+    """Places from 0 to 1 far from each other: 0, the middle, the quarters (van der Corput)."""
+    place, share = 0.0, 0.5
+    while number:
+        place += share * (number & 1)
+        number, share = number >> 1, share / 2
+    return place
+
+
 def program_key(varied: Mapping[str, str], reads: frozenset[str] | None) -> object:
     """What a program depends on of the settings; everything is one group as long as unknown."""
     if reads is None:
         return ()
-    return tuple((path, text) for path, text in varied.items() if _is_read(path, reads))
+    read = [(path, text) for path, text in varied.items() if _is_read(path, reads)]
+    return tuple(read), tuple(sorted(varied)) if PATHS in reads else ()
 
 
 def _is_read(path: str, reads: frozenset[str]) -> bool:
-    if path == CHIP or path in reads or path.removeprefix("chip.") in reads:
-        return True
-    return any(read.endswith("*") and path.startswith(read[:-1]) for read in reads)
+    return path == CHIP or path in reads or path.removeprefix("chip.") in reads
 
 
 def _simulation(job: Job) -> tuple[tuple[str, str], ...]:

@@ -8,6 +8,7 @@ it has in microseconds. After an update of the program keys are new and points r
 from __future__ import annotations
 
 import hashlib
+from dataclasses import asdict
 from functools import lru_cache
 from pathlib import Path
 from typing import Final
@@ -16,8 +17,10 @@ import seneca_sim
 from seneca_sim.chip.area import load_area
 from seneca_sim.results.ids import digest, run_id
 from seneca_sim.sweep.resolve import Case
-from seneca_sim.sweep.stages import Setup
+from seneca_sim.sweep.stages import PRICED, Setup
 
+_KEPT: Final = 4096
+FIT, FIXED = "mapping.fit", "chip"
 _PARTS: Final = ("chip", "config", "cost", "engine", "program", "results")
 
 
@@ -49,12 +52,40 @@ class Keys:
             [machine_hash(), load_area(setup.area).sha256, list(setup.deep), setup.accuracy]
         )
         self._identities: dict[tuple[tuple[str, str], ...], str] = {}
+        self._priced: dict[tuple[int, int], tuple[Case, str]] = {}
 
     def key(self, case: Case) -> str:
         """The key of a case."""
+        run = self._run(case)
+        return digest([self._common, self._prices(case), run, self._identities[run]])
+
+    def counts_keys(self, case: Case) -> tuple[str, str]:
+        """Two keys of a case's simulation: of all that goes in but what only moves its price.
+
+        The second is for programs with weights off the cores, whose cycles follow the clock. A
+        chip that is yet to be fitted to its workload may follow its clock, which stays in then.
+        """
+        chip = asdict(case.loaded.chip)
+        del chip["name"], chip["memory"]["latency_ps"]
+        if case.run.get(FIT, FIXED) == FIXED:
+            for field in PRICED:
+                del chip[field]
+        run = self._run(case)
+        common = [machine_hash(), chip, run, self._identities[run], case.mode]
+        return digest(common), digest([*common, case.loaded.chip.memory_latency_cycles])
+
+    def _run(self, case: Case) -> tuple[tuple[str, str], ...]:
+        """The settings of a run, once their identity is known."""
         run = tuple(sorted(case.run.items()))
         if run not in self._identities:
             self._identities[run] = self.setup.workload.identity(case.run)
-        return digest(
-            [self._common, run_id("", case.loaded, case.table), run, self._identities[run]]
-        )
+        return run
+
+    def _prices(self, case: Case) -> str:
+        """A hash of chip and table; `resolve` gives the same ones again and again."""
+        same = id(case.loaded), id(case.table)
+        if len(self._priced) > _KEPT:
+            self._priced.clear()
+        if same not in self._priced:  # with the case, so that no other gets its ids
+            self._priced[same] = case, run_id("", case.loaded, case.table)
+        return self._priced[same][1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, fields, is_dataclass
 from functools import lru_cache
@@ -17,6 +16,7 @@ from seneca_sim.sweep.workload import Sorted
 from seneca_sim.units import exact_text, parse_quantity
 
 
+@lru_cache(maxsize=4096)
 def number_of(text: str, dimension: str = "") -> int | float | str:
     """A setting's text as a number in base units (Hz, b, ps, mV), or the text itself."""
     for kind in (int, float):
@@ -55,6 +55,10 @@ def _base_chip(name: str) -> dict[str, Any]:
     return asdict(chip_of(base_document(name)).chip)
 
 
+def _copied(names: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: _copied(v) if isinstance(v, dict) else v for k, v in names.items()}
+
+
 def names_of(
     settings: Mapping[str, str], sort: Callable[[Mapping[str, str]], Sorted]
 ) -> dict[str, Any]:
@@ -65,7 +69,7 @@ def names_of(
     """
     rest = {path: text for path, text in settings.items() if path not in (CHIP, TABLE)}
     parts = sort(rest)
-    chip = copy.deepcopy(_base_chip(settings[CHIP]))
+    chip = _copied(_base_chip(settings[CHIP]))
     for path, text in parts.chip.items():
         put(chip, path, number_of(text, dimensions().get(path, "")))
     columns, rows = chip["columns"], chip["rows"]

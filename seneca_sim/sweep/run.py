@@ -12,10 +12,10 @@ from seneca_sim.errors import Finding, InputError
 from seneca_sim.results.ids import MODEL_VERSION
 from seneca_sim.results.store import Record, Store, Writer
 from seneca_sim.results.store.record import BROKEN, FAILED, OK
-from seneca_sim.sweep.dispatch import Dispatcher
+from seneca_sim.sweep.dispatch import Dispatcher, spread
 from seneca_sim.sweep.keys import Keys
 from seneca_sim.sweep.plan import Plan, Point
-from seneca_sim.sweep.resolve import resolve
+from seneca_sim.sweep.resolve import Case, resolve
 from seneca_sim.sweep.runners import Runner
 from seneca_sim.sweep.stages import Job, Outcome, Setup
 from seneca_sim.sweep.workload import Tell
@@ -77,6 +77,7 @@ class Sweep:
     def __init__(self, plan: Plan, setup: Setup) -> None:
         self.plan, self.setup = plan, setup
         self._keys = Keys(setup)
+        self._simulations: dict[int, tuple[str, str]] = {}
         self.points: list[Point] = []
         self.keys: list[str] = []
         for point in plan.points:
@@ -131,21 +132,22 @@ class Sweep:
         missing = self.missing(store, points)
         tally = Tally(points=len(points), there=len(points) - len(missing))
         if missing:
-            runs = [resolve(self.plan.settings(p), self.setup.workload.sort).run for p in missing]
-            self.setup.workload.prepare(runs, tell)
+            jobs = self.jobs(store, missing)
+            asked = [job for job in jobs if not job.counts or self.setup.accuracy]
+            self.setup.workload.prepare([self._case(job.index).run for job in asked], tell)
             runner.begin(self.setup)
             prepared()
             with store.writer({"study": self.plan.study.name}) as writer:
-                self._run(store, writer, runner, missing, tally, tell)
+                self._run(store, writer, runner, jobs, tally, tell)
         tally.seconds = time.monotonic() - started
         return tally
 
     def _run(
-        self, store: Store, writer: Writer, runner: Runner, missing: list[Point], tally: Tally,
+        self, store: Store, writer: Writer, runner: Runner, missing: list[Job], tally: Tally,
         tell: Tell,
     ) -> None:  # fmt: skip
         store.refresh()
-        dispatcher = Dispatcher(jobs_of(missing), start_of(store.writers, writer.path.name))
+        dispatcher = Dispatcher(missing, start_of(store.writers, writer.path.name))
         began = looked = time.monotonic()
         for outcome in runner.run(dispatcher):
             now = time.monotonic()
@@ -161,12 +163,31 @@ class Sweep:
             failed = f", {tally.failed} failed" if tally.failed else ""
             tell(ran + tally.elsewhere, len(missing), f"{rate:.3g} points/s{failed}")
 
+    def jobs(self, store: Store, points: Sequence[Point]) -> list[Job]:
+        """Points as they travel, with the counts of their simulations where the store has them."""
+        if self.setup.deep:
+            return jobs_of(points)
+        store.shelf.refresh()
+        jobs = []
+        for point in points:
+            keys = self._keys.counts_keys(self._case(point.index))
+            self._simulations[point.index] = keys
+            counts = next(filter(None, map(store.shelf.get, keys)), "")
+            jobs.append(Job(point.index, point.varied, counts))
+        return jobs
+
+    def _case(self, index: int) -> Case:
+        return resolve(self.plan.settings(self.points[index]), self.setup.workload.sort)
+
     def keep(self, store: Store, writer: Writer, outcome: Outcome) -> Record:
         """Store an outcome, unless the same run is there; one id has one answer."""
         record = self.record(outcome)
         if record.ok and record.run_id in store:
             _compare(store.get(record.run_id), record)
         writer.append(record)
+        if outcome.counts:
+            keys = self._simulations[outcome.index]
+            store.shelf.put(keys[outcome.off_core], outcome.counts)
         return record
 
     def record(self, outcome: Outcome) -> Record:
@@ -192,22 +213,13 @@ class Sweep:
 
 
 def jobs_of(points: Iterable[Point]) -> list[Job]:
-    """Points as they travel."""
+    """Points as they travel, without a store."""
     return [Job(point.index, point.varied) for point in points]
 
 
 def start_of(writers: Sequence[str], own: str) -> float:
-    """Where among the points to begin, so that writers to one store are far from each other.
-
-    The first at the start, the second in the middle, then at the quarters: bits mirrored at the
-    point (van der Corput).
-    """
-    rank = writers.index(own) if own in writers else 0
-    start, share = 0.0, 0.5
-    while rank:
-        start += share * (rank & 1)
-        rank, share = rank >> 1, share / 2
-    return start
+    """Where among the points to begin, so that writers to one store are far from each other."""
+    return spread(writers.index(own) if own in writers else 0)
 
 
 def _compare(old: Record, new: Record) -> None:

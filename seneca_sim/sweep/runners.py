@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
 import pickle
-import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -13,12 +11,14 @@ from multiprocessing.process import BaseProcess
 from typing import Final, Protocol
 
 from seneca_sim.sweep.dispatch import Dispatcher
+from seneca_sim.sweep.nursery import CONTEXT, ENGINE, start_loading
 from seneca_sim.sweep.pool import deaf_to_interrupts
-from seneca_sim.sweep.stages import Job, Outcome, Setup, Stages
+from seneca_sim.sweep.stages import COMPILE, Job, Outcome, Setup, Stages
 
 TRIES: Final = 2
 """Processes that a point may take down before it is given up."""
-_CONTEXT = multiprocessing.get_context("spawn")
+LOW: Final = 1
+"""Points left to a process when it gets the next portion: it never waits for one."""
 
 
 class Runner(Protocol):
@@ -54,6 +54,7 @@ class Serial:
             for job in jobs:
                 outcome = self._stages.evaluate(job)
                 dispatcher.learn(outcome.reads)
+                dispatcher.told(0, outcome.seconds, opened=COMPILE in outcome.work)
                 yield outcome
 
     def close(self, *, at_once: bool = False) -> None:
@@ -67,45 +68,51 @@ class _Worker:
     process: BaseProcess
     pipe: Connection
     left: list[Job] = field(default_factory=list)
-    given: int = 0
-    since: float = 0.0
 
 
 class Processes:
-    """A number of processes, started at once so that they load while a study is checked.
+    """A number of processes; what they need is loaded at once, while a study is still checked.
 
     They keep programs and traces; what travels is settings one way and numbers the other. A
     process that dies is replaced: its points run elsewhere, and the one that was running when it
     died is given up if it takes a second process down.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, modules: Sequence[str] = ENGINE) -> None:
+        """Begin to load.
+
+        Args:
+            count: of processes.
+            modules: what they need.
+        """
+        self._count = count
         self._setup = b""
         self._deaths: dict[int, int] = {}
-        self._workers = [_start() for _ in range(count)]
+        self._workers: list[_Worker] = []
+        start_loading(modules)
 
     def begin(self, setup: Setup) -> None:
-        """Send the setup to all."""
+        """Start all with the setup."""
         self._setup = pickle.dumps(setup)
-        for worker in self._workers:
-            worker.pipe.send_bytes(self._setup)
+        self._workers = [_start(self._setup) for _ in range(self._count)]
 
     def run(self, dispatcher: Dispatcher) -> Iterator[Outcome]:
         """Run all points."""
-        for number in range(len(self._workers)):
-            self._give(dispatcher, number)
+        self._feed(dispatcher)
         while busy := [worker.pipe for worker in self._workers if worker.left]:
             for pipe in wait(busy):
                 number = next(i for i, w in enumerate(self._workers) if w.pipe is pipe)
                 yield from self._hear(dispatcher, number)
 
-    def _give(self, dispatcher: Dispatcher, number: int) -> None:
-        worker = self._workers[number]
-        worker.left = dispatcher.next_for(number)
-        worker.given, worker.since = len(worker.left), time.monotonic()
-        if worker.left:
-            with suppress(OSError):  # it has died, which `_hear` will find out
-                worker.pipe.send(worker.left)
+    def _feed(self, dispatcher: Dispatcher) -> None:
+        """Give the next portion to all that run out."""
+        for number, worker in enumerate(self._workers):
+            if len(worker.left) <= LOW and len(dispatcher):
+                portion = dispatcher.next_for(number)
+                worker.left += portion
+                if portion:
+                    with suppress(OSError):  # it has died, which `_hear` will find out
+                        worker.pipe.send(portion)
 
     def _hear(self, dispatcher: Dispatcher, number: int) -> Iterator[Outcome]:
         worker = self._workers[number]
@@ -116,9 +123,8 @@ class Processes:
             return
         worker.left = [job for job in worker.left if job.index != outcome.index]
         dispatcher.learn(outcome.reads)
-        if not worker.left:
-            dispatcher.told(number, worker.given, time.monotonic() - worker.since)
-            self._give(dispatcher, number)
+        dispatcher.told(number, outcome.seconds, opened=COMPILE in outcome.work)
+        self._feed(dispatcher)
         yield outcome
 
     def _replace(self, dispatcher: Dispatcher, number: int) -> Iterator[Outcome]:
@@ -126,16 +132,13 @@ class Processes:
         old = self._workers[number]
         old.process.join()
         old.pipe.close()
-        self._workers[number] = _start()
-        self._workers[number].pipe.send_bytes(self._setup)
+        self._workers[number] = _start(self._setup)
         running, *rest = old.left
         deaths = self._deaths[running.index] = self._deaths.get(running.index, 0) + 1
         if deaths < TRIES:
             rest = [running, *rest]
         dispatcher.put_back(rest)
-        for other, worker in enumerate(self._workers):
-            if not worker.left:
-                self._give(dispatcher, other)
+        self._feed(dispatcher)
         if deaths >= TRIES:
             code = old.process.exitcode
             how = f"signal {-code}" if code is not None and code < 0 else f"exit code {code}"
@@ -152,19 +155,19 @@ class Processes:
             worker.process.join()
 
 
-def _start() -> _Worker:
-    ours, theirs = _CONTEXT.Pipe()
+def _start(setup: bytes) -> _Worker:
+    ours, theirs = CONTEXT.Pipe()
     with deaf_to_interrupts():
-        process = _CONTEXT.Process(target=_work, args=(theirs,), daemon=True)
+        process = CONTEXT.Process(target=_work, args=(theirs,), daemon=True)
         process.start()
     theirs.close()
+    with suppress(OSError):  # it has died, which `_hear` will find out
+        ours.send_bytes(setup)
     return _Worker(process, ours)
 
 
 def _work(pipe: Connection) -> None:
-    """A process's life: load, take the setup, then portions of jobs until the pipe ends."""
-    import seneca_sim.engine.compiled  # noqa: F401 - while the study is still being checked
-
+    """A process's life: take the setup, then portions of jobs until the pipe ends."""
     try:
         stages = Stages(pickle.loads(pipe.recv_bytes()))
         while True:

@@ -19,7 +19,7 @@ from seneca_sim.sweep.axes import Block
 from seneca_sim.sweep.dispatch import Dispatcher
 from seneca_sim.sweep.pareto import cost_of
 from seneca_sim.sweep.plan import Plan, Planner, Point, value_of
-from seneca_sim.sweep.run import Sweep, Tally, jobs_of
+from seneca_sim.sweep.run import Sweep, Tally
 from seneca_sim.sweep.runners import Runner
 from seneca_sim.sweep.stages import Setup
 from seneca_sim.sweep.study import Search, Study
@@ -112,7 +112,7 @@ class GuidedSearch:
     def _evaluate(
         self, store: Store, writer: Writer, runner: Runner, missing: Sequence[Point]
     ) -> None:
-        for outcome in runner.run(Dispatcher(jobs_of(missing))):
+        for outcome in runner.run(Dispatcher(self.sweep.jobs(store, missing))):
             self.sweep.keep(store, writer, outcome)
             self.tally.count(outcome)
 

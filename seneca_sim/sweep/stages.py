@@ -7,6 +7,7 @@ keeps one `Stages` for as long as it lives; points come in as a few settings and
 
 from __future__ import annotations
 
+import time
 import traceback
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -22,17 +23,21 @@ from seneca_sim.errors import InternalError, SenecaError
 from seneca_sim.program import EventStream, Program
 from seneca_sim.results import price_run
 from seneca_sim.results.checks import check_activity
+from seneca_sim.results.counts import Counts, counts_from, counts_of, counts_text
 from seneca_sim.results.ids import activity_id, content_hash
 from seneca_sim.results.quick import price_totals, totals_summary
 from seneca_sim.results.summary import variant_of
-from seneca_sim.results.tokens import used_cores
 from seneca_sim.results.traffic import link_flits
 from seneca_sim.sweep.resolve import Case, resolve
 from seneca_sim.sweep.watch import Memo
 from seneca_sim.sweep.workload import Workload
 
+COMPILE, STREAM, SIMULATE, PRICE = "compile", "stream", "simulate", "price"
+"""The stages, as `Outcome.work` names them."""
 PROGRAMS, ACTIVITIES = 32, 256
 """How many programs and activities a process keeps."""
+PRICED: Final = frozenset({"clock_hz", "voltage_mv"})
+"""Chip fields that move a price and no cycle."""
 DEEP: Final = (
     "bottleneck", "dense_share", "npe_dense_share", "npe_cycles_by_kind", "sparsity_by_site",
     "energy_by_kind_fj", "energy_by_layer_fj", "energy_by_mark_fj",
@@ -42,10 +47,14 @@ DEEP: Final = (
 
 @dataclass(frozen=True)
 class Job:
-    """A point on its way to a process: its place in the study and the settings that it changes."""
+    """A point on its way to a process: its place in the study and the settings that it changes.
+
+    `counts` are those that the store has of its simulation (`results.counts`), else empty.
+    """
 
     index: int
     varied: Mapping[str, str]
+    counts: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,7 +74,9 @@ class Outcome:
     """What became of a point.
 
     `work` names the stages that ran for it, in order. `passing` is true for an error that another
-    start may not meet again: no word of ours, but a full memory, say.
+    start may not meet again: no word of ours, but a full memory, say. `seconds` is how long it
+    took. `counts` are what to keep of a simulation, if there was one; `off_core` says that its
+    program has weights off the cores, so that its cycles follow the clock.
     """
 
     index: int
@@ -76,6 +87,9 @@ class Outcome:
     passing: bool = False
     work: tuple[str, ...] = ()
     reads: frozenset[str] = frozenset()
+    seconds: float = 0.0
+    counts: str = ""
+    off_core: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,11 +113,16 @@ class Stages:
         self._programs: Memo[_Compiled | SenecaError] = Memo(PROGRAMS)
         self._streams: Memo[_Streamed] = Memo(PROGRAMS)
         self._flits: Memo[Ints] = Memo(PROGRAMS)
-        self._activities: OrderedDict[str, Activity] = OrderedDict()
+        self._activities: OrderedDict[str, tuple[Activity, Counts]] = OrderedDict()
         self._fitted: dict[object, LoadedChip] = {}
 
     def evaluate(self, job: Job) -> Outcome:
         """Run one point; whatever goes wrong is in the outcome."""
+        began = time.perf_counter()
+        outcome = self._outcome(job)
+        return replace(outcome, seconds=time.perf_counter() - began)
+
+    def _outcome(self, job: Job) -> Outcome:
         work: list[str] = []
         try:
             return self._run(job, work)
@@ -127,28 +146,45 @@ class Stages:
     def _run(self, job: Job, work: list[str]) -> Outcome:
         settings = {**self.setup.settings, **job.varied}
         case = self.fitted(resolve(settings, self.setup.workload.sort))
-        compiled = self.compiled(case, work)
-        streamed = self._streamed(case, compiled, work)
-        name = activity_id(
-            case.loaded.chip, compiled.program, streamed.stream, case.mode, POWER_WINDOW_CYCLES,
-            program_sha256=compiled.sha256,
-        )  # fmt: skip
-        activity = self._activity(name, case, compiled, streamed, work)
-        work.append("price")
-        totals = price_totals(case.loaded, case.table, compiled.program, activity, case.mode, name)
-        summary = totals_summary(totals) | self._area_of(case.loaded.chip, compiled.program)
-        if self.setup.deep:
-            summary |= self._deep(case, compiled.program, streamed.stream, activity)
+        if job.counts:
+            deep: dict[str, Any] = {}
+            counts = counts_from(job.counts)
+        else:
+            counts, deep = self._simulated(case, work)
+        work.append(PRICE)
+        totals = price_totals(case.loaded, case.table, counts)
+        summary = totals_summary(totals) | self._area_of(case.loaded.chip, counts.cores_used) | deep
         if self.setup.accuracy:
             summary |= self.setup.workload.accuracy(case.run)
         return Outcome(
             job.index,
             run_id=totals.run_id,
             summary=summary,
-            inputs=self._inputs(case, compiled, streamed, name),
+            inputs=self._inputs(case, counts),
             work=tuple(work),
             reads=self._programs.reads,
+            counts=self._kept(counts) if SIMULATE in work else "",
+            off_core=counts.off_core,
         )
+
+    def _simulated(self, case: Case, work: list[str]) -> tuple[Counts, dict[str, Any]]:
+        """The counts of a case, and the metrics that need more than these."""
+        compiled = self.compiled(case, work)
+        streamed = self._streamed(case, compiled, work)
+        name = activity_id(
+            case.loaded.chip, compiled.program, streamed.stream, case.mode, POWER_WINDOW_CYCLES,
+            program_sha256=compiled.sha256,
+        )  # fmt: skip
+        activity, counts = self._activity(name, case, compiled, streamed, work)
+        if not self.setup.deep:
+            return counts, {}
+        return counts, self._deep(case, compiled.program, streamed.stream, activity)
+
+    def _kept(self, counts: Counts) -> str:
+        """Counts as they are stored; nothing where a program may follow the clock or the supply."""
+        if self.setup.deep or self._programs.reads & PRICED:
+            return ""
+        return counts_text(counts)
 
     def fitted(self, case: Case) -> Case:
         """The case on the chip that the workload asks for; worked out once for what it follows."""
@@ -164,7 +200,7 @@ class Stages:
         """The program of a case."""
 
         def make(chip: Chip, run: Mapping[str, str]) -> _Compiled | SenecaError:
-            work.append("compile")
+            work.append(COMPILE)
             try:
                 program = self.setup.workload.compile(chip, run)
             except SenecaError as error:  # what does not fit need not be tried again either
@@ -178,7 +214,7 @@ class Stages:
 
     def _streamed(self, case: Case, compiled: _Compiled, work: list[str]) -> _Streamed:
         def make(_: Chip, run: Mapping[str, str]) -> _Streamed:
-            work.append("stream")
+            work.append(STREAM)
             stream = self.setup.workload.stream(compiled.program, run)
             return _Streamed(stream, stream.content_hash)
 
@@ -186,12 +222,12 @@ class Stages:
 
     def _activity(
         self, name: str, case: Case, compiled: _Compiled, streamed: _Streamed, work: list[str]
-    ) -> Activity:
+    ) -> tuple[Activity, Counts]:
         """Simulate, or remember; what was simulated is checked against every closed form."""
         if name in self._activities:
             self._activities.move_to_end(name)
             return self._activities[name]
-        work.append("simulate")
+        work.append(SIMULATE)
         program, stream, chip = compiled.program, streamed.stream, case.loaded.chip
         engine = chosen(self.setup.engine, program, stream)
         activity = simulator(engine)(chip, program, stream, mode=case.mode)
@@ -200,16 +236,17 @@ class Stages:
             compiled.sha256, streamed.sha256,
         )  # fmt: skip
         check_activity(chip, program, stream, activity, expected)
-        self._activities[name] = activity
+        counts = counts_of(program, activity, case.mode, name, compiled.sha256, streamed.sha256)
+        self._activities[name] = activity, counts
         if len(self._activities) > ACTIVITIES:
             self._activities.popitem(last=False)
-        return activity
+        return activity, counts
 
-    def _area_of(self, chip: Chip, program: Program) -> dict[str, float]:
+    def _area_of(self, chip: Chip, used: int) -> dict[str, float]:
         core = core_um2(chip, self.area) / 10**6
         return {
             "core_mm2": float(core),
-            "used_mm2": float(core * len(used_cores(program))),
+            "used_mm2": float(core * used),
             "chip_mm2": float(chip_um2(chip, self.area) / 10**6),
         }
 
@@ -228,14 +265,12 @@ class Stages:
         }
         return {name: all_of_it[name] for name in self.setup.deep}
 
-    def _inputs(
-        self, case: Case, compiled: _Compiled, streamed: _Streamed, activity: str
-    ) -> dict[str, Any]:
+    def _inputs(self, case: Case, counts: Counts) -> dict[str, Any]:
         return {
             "chip": case.loaded.chip.name,
             "energy": case.table.name,
             "workload": self.setup.workload.name,
-            "activity_id": activity,
-            "program_sha256": compiled.sha256,
-            "stream_sha256": streamed.sha256,
+            "activity_id": counts.activity_id,
+            "program_sha256": counts.program_sha256,
+            "stream_sha256": counts.stream_sha256,
         }

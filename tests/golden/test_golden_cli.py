@@ -216,7 +216,7 @@ def test_what_record_refuses(call: Call) -> None:
     recorded(call)
     cases = {
         RECORD: "exists; 'golden update",
-        (*RECORD[:-1], "no/x.json"): "folder no does not exist",
+        (*RECORD[:-1], "no/where/x.json"): "folder no does not exist; make it first",
         (
             *RECORD[:-1],
             "x.json",

@@ -3,6 +3,7 @@
 import os
 import pickle
 import signal
+import time
 from collections import Counter
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
@@ -22,6 +23,7 @@ from seneca_sim.engine.activity import Mode
 from seneca_sim.engine.reference import simulate
 from seneca_sim.results import price_run
 from seneca_sim.results.checks import check_activity
+from seneca_sim.results.counts import counts_of
 from seneca_sim.results.quick import price_totals
 from seneca_sim.results.summary import variant_of
 from seneca_sim.sweep.dispatch import Dispatcher
@@ -111,7 +113,8 @@ def test_totals_are_those_of_a_whole_run(mode: Mode, gating: str) -> None:
     stream = setup.workload.stream(program, parts)
     activity = simulate(loaded.chip, program, stream, mode=mode)
     whole = price_run(loaded, table, program, stream, activity, label="x", mode=mode)
-    totals = price_totals(loaded, table, program, activity, mode, whole.activity_id)
+    counts = counts_of(program, activity, mode, whole.activity_id)
+    totals = price_totals(loaded, table, counts)
     assert totals.by_class == whole.by_class
     assert totals.by_op == whole.by_op
     assert totals.tokens == whole.tokens
@@ -277,6 +280,39 @@ def test_processes_give_what_one_gives_and_survive_a_point_that_kills_them() -> 
             assert (outcome.run_id, outcome.summary) == (
                 wanted[index].run_id, wanted[index].summary,
             )  # fmt: skip
+
+
+class Slow(Deadly):
+    """A workload whose compiler takes so long that nobody would compile anything twice."""
+
+    def compile(self, chip: Chip, run: Any) -> Any:
+        time.sleep(0.15)
+        return self.workload.compile(chip, run)
+
+
+class Noting(Dispatcher):
+    """Notes how many points each worker got."""
+
+    def next_for(self, worker: object) -> list[Job]:
+        portion = super().next_for(worker)
+        self.got = getattr(self, "got", Counter[object]())
+        self.got[worker] += len(portion)
+        return portion
+
+
+def test_over_all_processes_each_program_is_compiled_once() -> None:
+    plan, setup = planned()
+    prepared(plan, setup)
+    dispatcher, runner = Noting(jobs_of(plan.points)), Processes(2)
+    try:
+        runner.begin(replace(setup, workload=Slow(setup.workload, 0)))
+        found = list(runner.run(dispatcher))
+    finally:
+        runner.close()
+    assert work(found) == {"compile": 4, "stream": 4, "simulate": 16, "price": 16}
+    assert dispatcher.got.total() == 16
+    assert set(dispatcher.got) == {0, 1}
+    assert min(dispatcher.got.values()) >= 4
 
 
 def test_one_process_runs_in_the_order_of_programs() -> None:

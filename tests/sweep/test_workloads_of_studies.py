@@ -96,6 +96,76 @@ def test_a_trace_gives_what_run_prints(answer: Any, tmp_path: Path, model: Path)
     assert found == wanted
 
 
+SHAPE = """\
+schema: seneca-shape/1
+family: rwkv4
+layers: 2
+width: 64
+ffn: 128
+vocab: 40
+variants:
+  natural:
+    density: {att.key: 1, att.rec: 1, att.val: 1, att.out: 1, ffn.rec: 1, ffn.key: 1, ffn.val: 0.3}
+"""
+
+
+def _filled(text: str, row: dict[str, Any]) -> str:
+    path, _, value = text.partition("=")
+    return f"{path}={row[path] if value == '*' else value}"
+
+
+def _rows_as_run_prints(
+    answer: Any, folder: Path, axes: str, settings: str, sets: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """The rows of a study over a drawn shape, each held against a run with the same settings."""
+    (folder / "shape.yaml").write_text(SHAPE)
+    head = "schema: seneca-study/1\nname: drawn\nworkload: shape.yaml\n"
+    study = written(folder, f"settings: {{{settings}}}\naxes: {{grid: {{{axes}}}}}\n", head)
+    first = answer("sweep", study, "--jobs", 1, "--json")
+    rows: list[dict[str, Any]] = answer("sweep", "table", study, "--json")["rows"]
+    assert first["run"]["work"]["compile"] == len(rows)
+    for row in rows:
+        asked = [text for one in sets for text in ("--set", _filled(one, row))]
+        run = answer("run", "shape.yaml", *asked, "--json")
+        (natural,) = (v for v in run["variants"] if v["label"] == "natural")
+        assert (row["run_id"], row["energy_fj"]) == (natural["run_id"], natural["energy_fj"])
+    return rows
+
+
+def test_each_point_gets_the_smallest_chip_that_fits(answer: Any, tmp_path: Path) -> None:
+    rows = _rows_as_run_prints(
+        answer,
+        tmp_path,
+        "core.data_memory_bits: [64 Kib, 256 Kib, 512 Kib]",
+        "workload.tokens: 1, mapping.fit: smallest",
+        (
+            "workload.tokens=1",
+            "mapping.fit=smallest",
+            "core.data_memory_bits=*",
+        ),
+    )
+    cores = [row["cores"] for row in rows]
+    assert cores == sorted(cores, reverse=True)
+    assert cores[0] > cores[-1] >= 2
+
+
+def test_slices_of_equal_events_follow_the_trace(answer: Any, tmp_path: Path) -> None:
+    settings = "workload.tokens: 2, workload.hot_channels: 1, mapping.cores_per_layer: 8"
+    rows = _rows_as_run_prints(
+        answer,
+        tmp_path,
+        "mapping.balance: [size, events]",
+        settings,
+        (
+            "workload.tokens=2",
+            "workload.hot_channels=1",
+            "mapping.cores_per_layer=8",
+            "mapping.balance=*",
+        ),
+    )
+    assert rows[0]["run_id"] != rows[1]["run_id"]
+
+
 @pytest.mark.nightly
 def test_thresholds_are_searched_for_once_and_remembered(
     answer: Any, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch

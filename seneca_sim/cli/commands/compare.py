@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -85,5 +84,6 @@ def _snapshot(path: Path) -> Snapshot:
 
 
 def _records(path: Path) -> Iterable[RecordLike]:
-    store: Iterable[RecordLike] = import_module("seneca_sim.results.store").Store(path)
-    return store
+    from seneca_sim.results.store import Store
+
+    return Store(path)

@@ -61,7 +61,10 @@ def record_(
     events: Path | None, variants: tuple[str, ...], live: bool, tolerances: tuple[str, ...],
     name: str | None, output: Path, engine: Engine, as_json: bool,
 ) -> None:  # fmt: skip
-    """Record a golden from WORKLOAD, a trace or a program, or from a run folder in its place."""
+    """Record a golden from WORKLOAD, a trace or a program, or from a run folder in its place.
+
+    The masks of a shape (as in rwkv4-169m) are drawn anew in each check.
+    """
     from seneca_sim.cli.golden_files import program_spec, record_file
     from seneca_sim.golden.tolerance import parse_tolerance
 
@@ -79,7 +82,8 @@ def record_(
     if program is not None and events is not None:
         asked |= program_spec(program, events)
     else:
-        asked["kind"] = "trace" if asked["trace"] else "workload"
+        asked["kind"] = _kind_of(asked)
+    output = output if output.suffix else output.with_suffix(".json")
     golden = record_file(
         output, asked | {"variants": list(variants)}, name=name, live=live, engine=engine,
         tolerances=[parse_tolerance(text) for text in tolerances],
@@ -173,6 +177,21 @@ def show(file: Path, as_json: bool) -> None:
 
 def _plain(path: Path | None) -> str | None:
     return None if path is None else str(path)
+
+
+def _kind_of(asked: Mapping[str, Any]) -> str:
+    """Where the events come from: a trace, a shape's densities, or a model that is run."""
+    from workloads.zoo import is_shape
+
+    if asked["trace"]:
+        return "trace"
+    name = asked["workload"]
+    if not name or not is_shape(name):
+        return "workload"
+    for option in ("text", "recipe", "rescaled"):
+        if asked.get(option):
+            raise InputError(f"{name} is a shape without weights: leave --{option} out")
+    return "shape"
 
 
 def _asked_of(folder: Path, given: Mapping[str, Any]) -> dict[str, Any]:

@@ -184,7 +184,7 @@ def _runner(jobs: int | None, dask: str | None, *, idle: bool) -> Iterator[Runne
 
         runner = Cluster(dask, jobs)
     else:
-        runner = Serial() if count == 1 else Processes(count)
+        runner = Serial() if count == 1 else Processes(count, ["seneca_sim.cli.warm"])
     try:
         yield runner
     except BaseException:

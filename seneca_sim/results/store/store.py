@@ -31,6 +31,7 @@ from seneca_sim.results.store.record import (
     entry_of,
     record_of,
 )
+from seneca_sim.results.store.shelf import Shelf
 from seneca_sim.results.store.writer import SUFFIX, Writer
 
 if TYPE_CHECKING:
@@ -94,6 +95,8 @@ class Store:
         self.path = Path(path)
         _check_marker(self.path)
         self._index = _Index()
+        self.shelf = Shelf(self.path)
+        """Counts of simulations; empty until its own `refresh`."""
         self.refresh()
 
     @classmethod
