@@ -6,8 +6,14 @@ project = "seneca_sim"
 copyright = "the seneca_sim authors, Apache-2.0"
 version = release = __version__
 
-extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click"]
+extensions = ["myst_nb", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "sphinx_click"]
 exclude_patterns = ["notebooks/.ipynb_checkpoints"]
+# Notebooks are run, each in an empty folder; a cell that fails fails the build.
+nb_execution_mode = "force"
+nb_execution_in_temp = True
+nb_execution_raise_on_error = True
+nb_execution_timeout = 300
+
 html_theme = "furo"
 html_title = f"seneca_sim {version}"
 html_extra_path = ["llms.txt"]
