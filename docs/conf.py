@@ -18,6 +18,10 @@ html_theme = "furo"
 html_title = f"seneca_sim {version}"
 html_extra_path = ["llms.txt"]
 html_copy_source = False
+html_static_path = ["static"]
+html_css_files = ["site.css"]
+highlight_language = "text"  # of blocks without a language: what commands print
+maximum_signature_line_length = 90
 
 myst_enable_extensions = ["deflist"]
 myst_heading_anchors = 3
