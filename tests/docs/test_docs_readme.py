@@ -90,7 +90,7 @@ def test_every_command_as_written(place: Path) -> None:
 
 @pytest.mark.nightly
 def test_what_it_prints(place: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (shown,) = [text for kind, text in blocks(README) if text.startswith("Sparsified, a token")]
+    (shown,) = re.findall(r"^```\n(Sparsified, a token.*?)^```$", README, re.M | re.S)
     assert main(["run"]) == 0
     assert capsys.readouterr().out == shown
 
