@@ -30,9 +30,12 @@ LIBRARY = Library("seneca-chip/1", "chip", Path(__file__).parent / "presets")
 
 @dataclass(frozen=True)
 class LoadedChip:
-    """A chip, where each number of it comes from, and the hash of the text that was read.
+    """A chip, and where each number of it comes from.
 
-    `fields` maps dotted paths ("core.npes") to values with mark, source and sweep range.
+    Attributes:
+        chip: the chip.
+        fields: dotted path ("core.npes") -> value with mark, source and sweep range.
+        sha256: of the text that was read.
     """
 
     chip: Chip

@@ -29,7 +29,18 @@ def _choice(*choices: str) -> str:
 
 @dataclass(frozen=True)
 class ControllerSpec:
-    """What the RISC-V controller does for each packet, event and task: instruction counts."""
+    """What the RISC-V controller does for each packet, event and task: instruction counts.
+
+    Attributes:
+        packet_in_instructions: to take a packet.
+        event_in_instructions: to take one of its events.
+        task_instructions: to push a task to the NPEs.
+        packet_out_instructions: to send a packet.
+        event_out_instructions: to send one of its events; 0 where the event generator does all.
+        event_in_memory_accesses: data-memory accesses for each event taken.
+        cycles_per_instruction: cycles.
+        code_bits: of the controller's own program in the instruction memory, bits.
+    """
 
     packet_in_instructions: int = 20
     event_in_instructions: int = field(default=10, metadata=_ZERO_OK)
@@ -50,6 +61,8 @@ class CoreSpec:
 
     Attributes:
         npes: lanes of 16 bits, all doing the same instruction.
+        data_memory_bits: SRAM of weights and states, bits.
+        instruction_memory_bits: SRAM of the controller's program, bits.
         bank_bits: size of one SRAM block of the data memory.
         register_words: 16-bit words of registers in each NPE.
         line_bits: width of the data-memory port.
@@ -57,6 +70,8 @@ class CoreSpec:
         task_fifo: tasks that may wait between controller and loop buffer.
         task_setup_cycles: pipeline fill and loop set-up of each task.
         events_per_cycle: what the event generator takes or makes in a cycle.
+        input_queue_flits: room for packets that the controller has not taken.
+        output_queue_flits: room for packets on their way into the network.
         window: vectors in flight for each (consumer, site).
         completion: how a core learns that a vector is complete: a flag in the last packet of each
             source (end-flag), or a first packet with the number of events (announce).
@@ -64,7 +79,7 @@ class CoreSpec:
             or leakage only where the program uses the core at all (power).
         unsafe_blocking_send: 1 lets a controller wait for the output queue without serving its
             input; only for showing that this can deadlock.
-
+        controller: instruction counts.
     """
 
     npes: int = 8
@@ -107,6 +122,7 @@ class NocSpec:
 
     Attributes:
         link_bits: bits that a link carries in a cycle.
+        flit_bits: bits of a flit.
         hop_cycles: cycles from one router to the next.
         buffer_flits: buffer of each router input port.
         header_flits: at least 1: the end of a vector is a flag in the header.
@@ -140,7 +156,14 @@ class NocSpec:
 
 @dataclass(frozen=True)
 class BoundarySpec:
-    """Links from one reticle to the next, every `tile_columns` and `tile_rows`; 0 for none."""
+    """Links from one reticle to the next.
+
+    Attributes:
+        tile_columns: columns of a reticle; 0 for no boundary.
+        tile_rows: rows of a reticle; 0 for no boundary.
+        link_bits: bits that such a link carries in a cycle.
+        hop_cycles: cycles over such a link.
+    """
 
     tile_columns: int = field(default=0, metadata=_ZERO_OK)
     tile_rows: int = field(default=0, metadata=_ZERO_OK)
@@ -178,7 +201,13 @@ class MemorySpec:
 
 @dataclass(frozen=True)
 class HostSpec:
-    """Where the host port is: at the router of node (x, y)."""
+    """Where the host port is.
+
+    Attributes:
+        x: column of its router.
+        y: row of its router.
+        queue_flits: room for packets that the host has not taken.
+    """
 
     x: int = field(default=0, metadata=_ZERO_OK)
     y: int = field(default=0, metadata=_ZERO_OK)
@@ -190,7 +219,20 @@ class HostSpec:
 
 @dataclass(frozen=True)
 class Chip:
-    """A mesh of cores with a clock, a NoC and a host port."""
+    """A mesh of cores with a clock, a NoC and a host port.
+
+    Attributes:
+        name: for people.
+        columns: cores in a row of the mesh.
+        rows: cores in a column of the mesh.
+        clock_hz: of cores and network, Hz.
+        voltage_mv: supply, mV; energies are scaled to it.
+        core: what each core is.
+        noc: the network.
+        host: its port.
+        boundary: links between reticles.
+        memory: off-core memory.
+    """
 
     name: str
     columns: int = 8

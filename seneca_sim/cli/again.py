@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from seneca_sim.chip.load import LoadedChip, load_chip, parse_chip
+from seneca_sim.cli.kept import read_kept
 from seneca_sim.cli.settings import RUN_SETTINGS, Settings, parse_settings
 from seneca_sim.cost.energy import EnergyTable, load_energy, parse_energy
 from seneca_sim.engine.activity import POWER_WINDOW_CYCLES
@@ -17,6 +18,7 @@ from seneca_sim.results.ids import activity_id
 
 if TYPE_CHECKING:
     from seneca_sim.results import RunResult
+    from workloads.traces import ActivationTrace
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,8 @@ class Setting:
         settings: of the run.
         workload: what to run; None where a trace says it.
         known: label -> activity id of a finished run; empty for a new one.
+        name: of the workload, for people, of a finished run.
+        kept: label -> events that a finished run's folder keeps; empty where it keeps none.
     """
 
     loaded: LoadedChip
@@ -36,6 +40,8 @@ class Setting:
     settings: Settings
     workload: str | None
     known: Mapping[str, str]
+    name: str = ""
+    kept: Mapping[str, ActivationTrace] = field(default_factory=dict)
 
 
 def is_run(name: str) -> bool:
@@ -53,12 +59,18 @@ def new_setting(workload: str | None, chip: str, energy: str, sets: tuple[str, .
 def setting_of(run: str, trace: Path | None) -> Setting:
     """From a run folder.
 
+    Args:
+        run: the folder.
+        trace: a recorded trace that was given beside it.
+
     Raises:
         InputError: the folder is damaged, or a trace must be given.
     """
     summary, resolved = read_summary(run), _resolved(Path(run) / RESOLVED)
     workload = resolved["workload"]
-    if "trace" in workload and trace is None:
+    known = {v["label"]: v["activity_id"] for v in summary["variants"]}
+    kept = read_kept(run, list(known))
+    if "trace" in workload and trace is None and not kept:
         raise InputError(
             f"{run}: ran a recorded trace, which is not in the folder; give it with --trace"
         )
@@ -68,7 +80,9 @@ def setting_of(run: str, trace: Path | None) -> Setting:
         parse_energy(_yaml(resolved["energy"]), f"{run}/{RESOLVED}"),
         settings,
         workload.get("name"),
-        {v["label"]: v["activity_id"] for v in summary["variants"]},
+        known,
+        name=str(workload.get("name") or workload.get("model") or ""),
+        kept=kept,
     )
 
 
@@ -84,7 +98,7 @@ def check_same(run: str, setting: Setting, result: RunResult) -> None:
     if setting.known.get(result.label) != asked:
         raise InputError(
             f"{run}: {result.label} cannot be made again from what is here, its events differ; "
-            f"give what it ran with --text, --recipe or --trace"
+            f"give what it ran with --text, --recipe or --trace, or run again"
         )
 
 

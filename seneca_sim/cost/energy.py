@@ -56,9 +56,14 @@ _MOST = 10**12  # fJ, a millijoule for one action
 
 @dataclass(frozen=True)
 class TableRow:
-    """One row as the table has it: parts in fJ, or in fW/b for leakage.
+    """One row as the table has it.
 
-    `range` is where to sweep the row's only part.
+    Attributes:
+        op: what is counted.
+        parts: class of hardware -> fJ a count, or fW/b for leakage.
+        mark: published, second-hand, derived, assumed or user.
+        source: where the number is from.
+        range: where to sweep the row's only part, in its unit.
     """
 
     op: str
@@ -70,7 +75,14 @@ class TableRow:
 
 @dataclass(frozen=True)
 class Row:
-    """What one count of `op` costs on a certain chip: fJ by class."""
+    """What one count of an op costs on a certain chip.
+
+    Attributes:
+        op: what is counted.
+        parts: class of hardware -> fJ.
+        mark: of the table's row.
+        source: of the table's row.
+    """
 
     op: str
     parts: Mapping[str, Fraction]
@@ -85,7 +97,14 @@ class Row:
 
 @dataclass(frozen=True)
 class EnergyTable:
-    """An energy table: its rows by op, the hash of the text that was read, and where it holds."""
+    """An energy table.
+
+    Attributes:
+        name: for people.
+        rows: by op.
+        sha256: of the text that was read.
+        voltage_mv: supply at which it holds, mV.
+    """
 
     name: str
     rows: Mapping[str, TableRow]

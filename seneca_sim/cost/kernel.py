@@ -55,6 +55,14 @@ class Kernel:
     """A linked micro-kernel for cores of `npes` lanes.
 
     Attributes:
+        name: of the kernel.
+        mark: how sure its text is.
+        source: where its text is from.
+        doc: what it does, in a sentence.
+        npes: lanes.
+        inputs: operands that it reads.
+        outputs: operands that it writes.
+        sections: its instructions by section.
         width: rows of lanes that one `row:` serves; above 1 where a load brings several weights.
         max_rows: trips of `row:` at most, where a lane must not add up more terms; else None.
         error: what the values are worth, in words; empty where only rounding is to be said.

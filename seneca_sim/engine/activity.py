@@ -89,12 +89,12 @@ class Activity:
     `cycles`.
     """
 
-    engine: str
-    cycles: int
-    wakeups: int
-    packet_hops: int
-    deliveries: int
-    window_cycles: int
+    engine: str  # its name
+    cycles: int  # from 0 to the end of the last action
+    wakeups: int  # of the engine's own processes; no property of the machine
+    packet_hops: int  # router outputs that packets crossed
+    deliveries: int  # packets that endpoints took, once for each destination
+    window_cycles: int  # width of a window of `window_ops`
     token_start: Ints  # [tokens] the host begins to offer the token
     token_done: Ints  # [tokens] the host has the token's last packet
     stage_done: Ints  # [stages, tokens]

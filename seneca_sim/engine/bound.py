@@ -72,7 +72,13 @@ def lower_bounds(chip: Chip, program: Program, stream: EventStream, mode: str) -
 
 @dataclass(frozen=True)
 class Bound:
-    """Cycles that something must take at least, and those that it took."""
+    """Cycles that something must take at least, and those that it took.
+
+    Attributes:
+        name: what bounds the run.
+        least: cycles that it needs at least.
+        cycles: that the run took.
+    """
 
     name: str
     least: int

@@ -120,7 +120,11 @@ class ValueMachine:
         self._appliers = [self._applier(taker, lanes) for taker in program.consumers]
 
     def token(self, inputs: Vectors, recorded: Vectors) -> dict[str, Floats]:
-        """Run the next token on vectors [width]; returns the vector of every site by name."""
+        """Run the next token on vectors [width]; returns the vector of every site by name.
+
+        Raises:
+            InputError: a site that the host sends has no input.
+        """
         program = self.program
         wave = self._wave = self._begin(recorded)
         for index in program.host_routes:

@@ -62,10 +62,13 @@ class Outcome:
 
     Attributes:
         file: where it is.
+        name: of the golden.
+        variants: what was found, one for each variant.
         changes: inputs that are not as they were recorded.
         notes: what else there is to know: another version, a golden that proves nothing.
         error: why it could not be run; then nothing was checked.
         skipped: why it was not run on purpose.
+        seconds: that it took.
     """
 
     file: str
@@ -97,6 +100,7 @@ def check(
 
     Raises:
         SenecaError: the job does not run, or a chosen variant does not exist.
+        InputError: no number goes by the chosen keys.
     """
     chosen = selection or Selection()
     changed = changes(golden.inputs, bench.inputs())

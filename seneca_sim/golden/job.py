@@ -32,7 +32,16 @@ take longer to compile the compiled engine.
 
 @dataclass(frozen=True)
 class Job:
-    """The inputs of a golden, opened: as they are now."""
+    """The inputs of a golden, opened: as they are now.
+
+    Attributes:
+        chip: the chip.
+        table: energies.
+        mode: token mode.
+        build: makes program and streams for a chip.
+        settings: what a change of input is named by.
+        workload: likewise, of the workload.
+    """
 
     chip: Chip
     table: EnergyTable

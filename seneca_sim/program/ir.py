@@ -34,8 +34,12 @@ SiteKind = Literal["events", "dense", "credit"]
 class Site:
     """A named vector that travels as events.
 
-    `kind`: ``events`` (zeros are skipped), ``dense`` (every channel is sent), ``credit`` (no event
-    at all).
+    Attributes:
+        name: of the vector.
+        layer: index of the layer that receives it.
+        width: channels.
+        kind: ``events`` (zeros are skipped), ``dense`` (every channel is sent), ``credit`` (no
+            event at all).
     """
 
     name: str
@@ -48,6 +52,7 @@ class Site:
 class Route:
     """One source's share of a site, channels low:high, sent to a set of endpoints by multicast.
 
+    `site` and `destinations` are indices of the program's `sites` and `core_sets`, `source` a core.
     `stage` sends it, from the output buffer `buffer` of the memory map.
     `window`: token t + W waits until every destination has acknowledged token t.
     `acknowledges`: the windowed route whose credit this route carries, or NO_ROUTE.
@@ -95,7 +100,16 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """Work that starts when all its consumers are complete, then sends on its routes in order."""
+    """Work that starts when all its consumers are complete, then sends on its routes in order.
+
+    Attributes:
+        core: where.
+        layer: index of its layer.
+        name: of the work.
+        needs: indices of consumers.
+        steps: kernels, one after another.
+        emits: indices of routes.
+    """
 
     core: int
     layer: int
@@ -112,7 +126,8 @@ class Region:
     `tensor` names the checkpoint tensor that fills it, rows low:high of it and its columns from
     `column_low` on; each column starts at a multiple of `stride_bits`. `copies` > 1 where each
     token in flight, or each sequence, has its own. A `shared` region lies in off-core memory (its
-    addresses go on behind the core's) and is fetched column by column.
+    addresses go on behind the core's) and is fetched column by column. `name` is for people,
+    `address_bits` where it begins, in bits, and `word_bits` the size of a word.
     """
 
     core: int
@@ -152,13 +167,23 @@ class Pass:
 
 @dataclass(frozen=True)
 class Program:
-    """A workload placed on a chip of `cores` cores; `shape` and `mapping` say what and how.
+    """A workload placed on a chip; what refers to something else holds its index.
 
-    `sequences` independent texts run side by side: token t is of sequence t mod `sequences`, whose
-    own states it reads and writes.
-
-    `passes`, where there are any, run one after another on the same cores: the weights of each are
-    loaded before it, or `ahead` of it, while the one before runs.
+    Attributes:
+        name: of the workload.
+        cores: of the chip.
+        sites: vectors.
+        core_sets: endpoints that routes lead to; the host is one past the last core.
+        routes: who sends what to whom.
+        consumers: where vectors end.
+        stages: what computes and sends.
+        regions: the memory map.
+        shape: dimensions of the model.
+        mapping: how it was placed, for people.
+        sequences: independent texts side by side; token t is of sequence t mod `sequences`, whose
+            own states it reads and writes.
+        passes: where there are any, they run one after another on the same cores.
+        ahead: the weights of a pass are loaded while the one before runs, not after it.
     """
 
     name: str
@@ -198,7 +223,8 @@ class Program:
     def deliveries(self) -> tuple[Ints, Ints, Ints]:
         """Each route to each of its endpoints, credits left out: route, endpoint, consumer.
 
-        The consumer is -1 where nobody takes the site. Ordered by route, then as its core set.
+        All are [deliveries]. The consumer is -1 where nobody takes the site. Ordered by route, then
+        as its core set.
         """
         sizes = np.array([len(cores) for cores in self.core_sets] or [0], np.int64)
         starts = np.concatenate(([0], np.cumsum(sizes)[:-1]))

@@ -3,6 +3,7 @@
 FOLDER/summary.json          schema seneca-summary/1
 FOLDER/resolved.yaml         every input as it was used, defaults written out
 FOLDER/LABEL/energy.csv …    the tables of `results.tables`, one folder per variant
+and whatever files the caller adds.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ def write_run(
     results: Sequence[RunResult],
     resolved: Mapping[str, Any],
     extra: Mapping[str, Any],
+    files: Mapping[str, bytes] | None = None,
 ) -> None:
     """Write a run folder; a folder of the same run is replaced.
 
@@ -44,6 +46,7 @@ def write_run(
         results: one per variant, the baseline first.
         resolved: every input as it was used.
         extra: further entries of the summary; see `summary_of`.
+        files: further files, by their path in the folder; they lie beside a variant's tables.
 
     Raises:
         InputError: the place cannot be written, or holds something else.
@@ -57,6 +60,8 @@ def write_run(
             (new / RESOLVED).write_text(yaml_text(resolved), encoding="utf-8", newline="\n")
             for name, result in zip(variant_folders(results), results, strict=True):
                 _write_tables(new / name, result)
+            for path, data in (files or {}).items():
+                (new / path).write_bytes(data)
             _swap(new, target)
     except OSError as error:
         reason = error.strerror or str(error)

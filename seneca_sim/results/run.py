@@ -41,7 +41,11 @@ class RunResult:
         mode: generation or pipelined.
         activity_id: what was simulated; the same for every engine.
         run_id: what was simulated and how it was priced.
+        loaded: the chip.
         table: the energy table.
+        program: what was run.
+        stream: its events.
+        activity: what the engine counted.
         book: all energies, piece by piece.
         tokens: time and energy token by token.
         peak: the window of the highest power.

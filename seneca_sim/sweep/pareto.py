@@ -40,7 +40,11 @@ def costs_of(seen: Sequence[Seen], objectives: Mapping[str, Direction]) -> list[
 
 
 def cost_of(seen: Seen, name: str, direction: Direction) -> float:
-    """One objective as a cost."""
+    """One objective as a cost: its value, negated where more is better.
+
+    Raises:
+        InputError: the point has no such number.
+    """
     value = seen.value(name)
     if not isinstance(value, int | float):
         raise InputError(f"objective {name}: point {seen.point.index} has no number, got {value!r}")

@@ -30,7 +30,13 @@ DEFAULT_REPORT: Final = ("energy_per_token_j", "latency_per_token_s", "energy_de
 
 @dataclass(frozen=True)
 class Search:
-    """Guided search: how many points to try, by which sampler, from which seed."""
+    """Guided search.
+
+    Attributes:
+        trials: points to try.
+        sampler: which of Optuna's.
+        seed: of the sampler.
+    """
 
     trials: int = 100
     sampler: str = "tpe"
@@ -53,7 +59,8 @@ class Study:
         derived: further quantities by name, from settings and metrics.
         report: columns of tables.
         constraints: what a best point must hold.
-        pareto: objectives.
+        pareto: objectives and their directions.
+        pareto_places: where each objective stands in the file.
         search: how to search.
         sha256: of the text that was read.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +15,7 @@ from seneca_sim.results.run import RunResult
 from seneca_sim.results.tokens import background_counts
 from seneca_sim.timeline import tracks as on
 from seneca_sim.timeline.events import View, logs_of
+from seneca_sim.timeline.output_queue import leaving
 from seneca_sim.timeline.tracks import Tracks, chosen_cores
 
 MILLI = 1000
@@ -30,10 +32,11 @@ class Samples:
 
 
 def depths_of(result: RunResult, view: View) -> list[Samples]:
-    """Flits in input queues, tasks in FIFOs, packets in output buffers, of the chosen cores.
+    """Flits in queues, tasks in FIFOs, packets in output buffers, of the chosen cores.
 
-    Packets and tasks of all tokens count, whatever tokens are shown. The input queue is told from
-    the arrival of whole packets on, its peak in the report from the reservation of their room on.
+    Output queues are told only where the log begins with the run. Packets and tasks of all tokens
+    count, whatever tokens are shown. The input queue is told from the arrival of whole packets on,
+    its peak in the report from the reservation of their room on.
     """
     log, slices = logs_of(result.activity)
     cores = view.selection.cores
@@ -65,7 +68,21 @@ def depths_of(result: RunResult, view: View) -> list[Samples]:
             sending[once],
             np.ones(len(once), np.int64),
         ),
+        *(_output_queues(result, columns, shown) if view.cycles[0] == 0 else ()),
     ]
+
+
+def _output_queues(
+    result: RunResult, columns: Mapping[str, Ints], shown: NDArray[np.bool_]
+) -> Iterable[Samples]:
+    activity = result.activity
+    here = shown[columns["source"]]
+    mine = {name: values[here] for name, values in columns.items()}
+    rows, until = leaving(result.chip, result.program, mine, logs_of(activity)[1], activity.cycles)
+    since = mine["injected"][rows] - mine["sending_cycles"][rows]
+    yield _depths(
+        Tracks.of(mine["source"][rows], on.OUTPUT_QUEUE), since, until, mine["flits"][rows]
+    )
 
 
 def _depths(track: Ints, since: Ints, until: Ints, size: Ints) -> Samples:

@@ -17,7 +17,8 @@ SPACING = 32
 
 (
     CONTROLLER, NPES, GENERATOR, NOC_IN, NOC_OUT, INPUT_QUEUE, TASK_FIFO, OUTPUT_BUFFER,
-) = range(1, 9)  # fmt: skip
+    OUTPUT_QUEUE,
+) = range(1, 10)  # fmt: skip
 FIRST_PORT = 16  # NOC_OUT's own tracks, by port
 _NAMES = {
     CONTROLLER: "controller",
@@ -28,8 +29,9 @@ _NAMES = {
     INPUT_QUEUE: "input queue",
     TASK_FIFO: "task FIFO",
     OUTPUT_BUFFER: "output buffer",
+    OUTPUT_QUEUE: "output queue",
 }
-_UNITS = {INPUT_QUEUE: "flits", TASK_FIFO: "tasks", OUTPUT_BUFFER: "packets"}
+_UNITS = {INPUT_QUEUE: "flits", TASK_FIFO: "tasks", OUTPUT_BUFFER: "packets", OUTPUT_QUEUE: "flits"}
 HOST_OUT, HOST_IN = 1, 2
 
 

@@ -1,6 +1,7 @@
 """`timeline`: from a workload, from a finished run, and what it refuses."""
 
 import json
+import shutil
 import sys
 from pathlib import Path
 
@@ -63,6 +64,8 @@ def test_a_run_that_cannot_be_made_again_is_refused(
     call: Call, trace: Path, tmp_path: Path
 ) -> None:
     assert call("run", "--trace", trace, "--chip", "seneca-4x4", "--out", "here").code == 0
+    (kept,) = Path("here").rglob("trace.safetensors")
+    kept.unlink()
     done = call("timeline", "here", "-o", "t.pftrace")
     assert (done.code, done.out) == (2, "")
     assert "give it with --trace" in done.err
@@ -75,6 +78,55 @@ def test_a_run_that_cannot_be_made_again_is_refused(
     done = call("timeline", "here", "--trace", trace, "-o", "t.pftrace")
     assert "its events differ" in done.err
     assert not Path("t.pftrace").exists()
+
+
+def test_a_run_of_a_checkpoint_that_has_moved(call: Call, tiny: Path, text: Path) -> None:
+    Path("models").mkdir()
+    moved = shutil.copy(tiny, "models/mine.safetensors")
+    texts = shutil.copy(text, "models/mine.txt")
+    short = ("--set", "workload.tokens=2", "--set", "workload.context=4", "--no-accuracy")
+    ran = call(
+        "run", moved, "--text", texts, "--chip", "seneca-4x4", *short, "--out", "here", "--json"
+    )
+    assert ran.code == 0, ran.err
+    shutil.rmtree("models")
+    for variant in json.loads(ran.out)["variants"]:
+        asked = ("timeline", "here", "-o", "t.pftrace", "--variant", variant["label"])
+        done = call(*asked, "--json")
+        assert done.code == 0, done.err
+        assert json.loads(done.out)["cycles"] == variant["cycles"]
+    kept = Path("here/natural/trace.safetensors")
+    kept.write_bytes(kept.read_bytes()[:-9])
+    done = call("timeline", "here", "-o", "t.pftrace")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert done.err.startswith("seneca-sim: here/natural/trace.safetensors: truncated")
+    kept.unlink()
+    done = call("timeline", "here", "-o", "t.pftrace")
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert "here: cannot be made again: workload 'mine.safetensors' is neither a file" in done.err
+
+
+def test_a_run_of_a_shape_file_that_has_moved(call: Call) -> None:
+    Path("shape.yaml").write_text(
+        "schema: seneca-shape/1\nfamily: rwkv4\nlayers: 1\nwidth: 32\nffn: 128\nvocab: 40\n"
+    )
+    short = ("--set", "workload.tokens=1", "--set", "mapping.balance=events")
+    ran = call("run", "shape.yaml", "--chip", "seneca-4x4", *short, "--out", "here", "--json")
+    assert ran.code == 0, ran.err
+    Path("shape.yaml").unlink()
+    done = call("timeline", "here", "-o", "t.pftrace", "--json")
+    assert done.code == 0, done.err
+    assert json.loads(done.out)["cycles"] == json.loads(ran.out)["variants"][-1]["cycles"]
+
+
+def test_the_smallest_chip_that_fits(call: Call, trace: Path) -> None:
+    fit = ("--trace", trace, "--set", "mapping.fit=smallest")
+    ran = call("run", *fit, "--out", "here", "--json")
+    assert ran.code == 0, ran.err
+    for asked in (("here",), fit):
+        done = call("timeline", *asked, "-o", "t.pftrace", "--json")
+        assert done.code == 0, done.err
+        assert json.loads(done.out)["cycles"] == json.loads(ran.out)["variants"][-1]["cycles"]
 
 
 @pytest.mark.parametrize(

@@ -40,17 +40,34 @@ def run_page(name: str, monkeypatch: pytest.MonkeyPatch) -> int:
     return done
 
 
-def _shell(content: str, monkeypatch: pytest.MonkeyPatch) -> int:
-    lines = [line for line in content.replace("\\\n", " ").splitlines() if line.strip()]
-    for line in lines:
+def commands(content: str) -> list[tuple[list[str], int]]:
+    """Words and expected exit code of every command of an `sh` block."""
+    found = []
+    for line in content.replace("\\\n", " ").splitlines():
         expected = re.search(r"# exit (\d)$", line)
-        words = shlex.split(line, comments=True)
+        code = int(expected[1]) if expected else 0
+        found += [(words, code) for words in _between_semicolons(shlex.split(line, comments=True))]
+    return found
+
+
+def _between_semicolons(words: list[str]) -> list[list[str]]:
+    parts: list[list[str]] = [[]]
+    for word in words:
+        parts[-1].append(word.removesuffix(";"))
+        if word.endswith(";"):
+            parts.append([])
+    return [part for part in parts if part]
+
+
+def _shell(content: str, monkeypatch: pytest.MonkeyPatch) -> int:
+    found = commands(content)
+    for words, expected in found:
         if words[:2] == ["python", "-m"]:
             monkeypatch.setattr(sys, "argv", words[2:])
             with pytest.raises(SystemExit) as leaving:
                 runpy.run_module(words[2], run_name="__main__", alter_sys=True)
-            assert not leaving.value.code, line
+            assert not leaving.value.code, words
         else:
-            assert words[0] == "seneca-sim", line
-            assert main(words[1:]) == (int(expected[1]) if expected else 0), line
-    return len(lines)
+            assert words[0] == "seneca-sim", words
+            assert main(words[1:]) == expected, words
+    return len(found)

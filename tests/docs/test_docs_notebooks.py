@@ -1,8 +1,9 @@
-"""The notebooks run, from the first cell to the last; none is kept with its outputs."""
+"""The notebooks run, from the first cell to the last; none is kept with its outputs.
+
+In Jupyter itself they run where the site is built: on each push, and in `test_docs_build`.
+"""
 
 import json
-import os
-import warnings
 from pathlib import Path
 
 import pytest
@@ -27,19 +28,3 @@ def test_its_code_runs(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert len(code) >= 4
     for source in code:
         exec(compile(source, path.name, "exec"), names)
-
-
-@pytest.mark.nightly
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
-def test_it_runs_in_jupyter(path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    nbformat = pytest.importorskip("nbformat")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of Jupyter's own packages
-        nbclient = pytest.importorskip("nbclient")
-        root = os.pathsep.join(filter(None, [str(DOCS.parent), os.environ.get("PYTHONPATH")]))
-        monkeypatch.setenv("PYTHONPATH", root)
-        notebook = nbformat.read(path, as_version=4)
-        nbclient.NotebookClient(notebook, timeout=300, cwd=str(tmp_path)).execute()
-    outputs = [out for cell in notebook.cells for out in cell.get("outputs", [])]
-    assert any("text/html" in out.get("data", {}) for out in outputs)
-    assert not [out for out in outputs if out["output_type"] == "error"]

@@ -40,6 +40,9 @@ class Decoded:
             found[self.path(slice_.track)].append(slice_)
         return found
 
+    def counters_by_path(self) -> dict[tuple[str, ...], list[tuple[int, float]]]:
+        return {tuple(self.path(uuid)): samples for uuid, samples in self.counters.items()}
+
     def counter(self, *path: str) -> list[tuple[int, float]]:
         (uuid,) = [u for u in self.counters if self.path(u) == path]
         return self.counters[uuid]

@@ -17,7 +17,7 @@ from seneca_sim.engine.activity import Activity, LogWindow
 from seneca_sim.engine.reference import simulate
 from seneca_sim.errors import CapacityError, InputError, InternalError
 from seneca_sim.results import RunResult, price_run
-from seneca_sim.results.packets import Selection
+from seneca_sim.results.packets import Selection, packet_columns
 from seneca_sim.timeline import View, timeline_bytes, write_timeline
 
 NS = 2  # a cycle at 500 MHz
@@ -166,6 +166,51 @@ def test_counters_of_queues() -> None:
             # Within a cycle a task comes before one goes; the counter has what is left.
             fifo = int(result.activity.fifo_peak[core])
             assert fifo - 1 <= peaks[core_name(result, core)] <= fifo
+
+
+def test_output_queues_peak_where_the_engine_says() -> None:
+    """A counter made of two logs against the engine's own count, which knows of neither."""
+    kinds = set()
+    for result in [small_model(), *randoms(12)]:
+        noc = result.chip.noc
+        kinds |= {noc.topology, noc.multicast, noc.arbitration}
+        counters = shown(result, View(network=False)).counters_by_path()
+        for core in range(result.chip.cores):
+            samples = counters.get((core_name(result, core), "output queue"), [(0, 0)])
+            assert max(value for _, value in samples) == int(result.activity.output_peak[core])
+            assert samples[-1][1] == 0
+    assert {"torus", "unicast", "tree", "fixed-priority"} <= kinds
+
+
+def test_the_output_queue_of_one_packet() -> None:
+    """By hand: room from the start of sending until the last flit is on the first link."""
+    result = tiny()
+    assert result.activity.packets is not None
+    log = packet_columns(result.chip, result.program, result.activity.packets)
+    at = int(np.flatnonzero(log["source"] < result.chip.cores)[0])  # the first of a core
+    source = int(log["source"][at])
+    since = int(log["injected"][at] - log["sending_cycles"][at])
+    samples = shown(result).counter(core_name(result, source), "output queue")
+    assert samples[0] == (since * NS, log["flits"][at])
+    # Alone in its router, it is granted when it is there, and sends a flit a cycle.
+    assert samples[1] == ((int(log["injected"][at] + log["flits"][at])) * NS, 0)
+
+
+def test_output_queues_in_windows() -> None:
+    """Cut at its end, a log tells them as before; cut at its beginning, it does not."""
+    whole = small_model()
+    case = Case(whole.chip, whole.program, whole.stream, "pipelined")
+    end = whole.cycles // 2
+    known = shown(whole).counters_by_path()
+    cut = shown(run(case, log_window=LogWindow(0, end)), View(cycles=(0, end))).counters_by_path()
+    queues = [path for path in known if path[-1] == "output queue"]
+    assert len(queues) > 4
+    for path in queues:
+        early = [sample for sample in known[path] if sample[0] < end * NS]
+        assert [sample for sample in cut.get(path, []) if sample[0] < end * NS] == early
+    late = run(case, log_window=LogWindow(end))
+    names = shown(late, View(cycles=(end, 2**62))).counters_by_path()
+    assert not [path for path in names if path[-1] == "output queue"]
 
 
 def test_power_times_time_is_the_energy() -> None:

@@ -178,7 +178,16 @@ class Layer:
 
 @dataclass(frozen=True)
 class LayerGraph:
-    """A chain of layers; the host sends the first one's entry and receives `answer`."""
+    """A chain of layers; the host sends the first one's entry and receives the answer.
+
+    Attributes:
+        name: of the model.
+        width: channels between layers.
+        layers: from the input on.
+        answer: name of the site that the host receives.
+        shape: dimensions of the model.
+        notes: what a program's mapping says of the graph.
+    """
 
     name: str
     width: int

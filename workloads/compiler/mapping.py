@@ -28,7 +28,14 @@ Parts = collections.abc.Mapping[str, Partition]
 
 @dataclass(frozen=True)
 class Mapping:
-    """`layers[i]` says for each group of layer i where its channels lie."""
+    """Who holds what.
+
+    Attributes:
+        strategy: by which rule it was made.
+        layers: for each group of layer i, where its channels lie.
+        placement: by which rule cores stand at routers.
+        notes: further entries of a program's mapping.
+    """
 
     strategy: str
     layers: tuple[Parts, ...]

@@ -32,7 +32,16 @@ DECODER = "model.decoder"
 
 @dataclass(frozen=True)
 class OptShape:
-    """The six numbers that fix a model: blocks, D, F, V, heads and the longest sequence."""
+    """The six numbers that fix a model: blocks, D, F, V, heads and the longest sequence.
+
+    Attributes:
+        layers: blocks.
+        width: D, channels between blocks.
+        ffn: F, channels inside a block's feed-forward part.
+        vocab: V, tokens.
+        heads: of attention.
+        positions: the longest sequence.
+    """
 
     layers: int
     width: int

@@ -45,6 +45,8 @@ def load_model(path: str | Path, *, undo_rescale: bool | None = None) -> Rwkv4:
 def load_weights(path: str | Path, *, undo_rescale: bool | None = None) -> dict[str, Tensor]:
     """Read the tensors of a checkpoint under BlinkDL's names, in their own precision.
 
+    Matrices are [outputs, inputs], all else is flat, [channels].
+
     transformers halves two matrices of a block again and again as blocks get deeper, in place,
     when a model is first evaluated, and saves them so. Its file does not say whether that has
     happened: `undo_rescale` True doubles them back, False takes them as they are, None takes
@@ -92,7 +94,7 @@ def content_hash(weights: Mapping[str, Tensor]) -> str:
     """SHA-256 over names, shapes and values, the same for every kind of file.
 
     Values count as fp32, so a BF16 file and its exact fp32 copy have the same hash, as they are
-    the same model. Names are sorted and vectors flattened first.
+    the same model. Names are sorted and vectors of any shape, as [1, 1, D], flattened first.
     """
     digest = hashlib.sha256()
     for name in sorted(weights):

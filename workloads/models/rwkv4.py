@@ -31,7 +31,14 @@ EMPTY_EXPONENT = -1e30
 
 @dataclass(frozen=True)
 class Rwkv4Shape:
-    """The four numbers that fix every tensor: blocks, D, F and V."""
+    """The four numbers that fix every tensor: blocks, D, F and V.
+
+    Attributes:
+        layers: blocks.
+        width: D, channels between blocks.
+        ffn: F, channels inside channel mixing.
+        vocab: V, tokens.
+    """
 
     layers: int
     width: int
@@ -88,7 +95,7 @@ class Rwkv4State:
         return LayerState(*(getattr(self, f.name)[n] for f in fields(self)))
 
     def tensors(self) -> dict[str, Tensor]:
-        """The five tensors by name, as a trace file holds them."""
+        """The five tensors by name, each (layers, B, D), as a trace file holds them."""
         return {f.name: getattr(self, f.name) for f in fields(self)}
 
 
@@ -195,7 +202,7 @@ class Rwkv4:
         return torch.sigmoid(r) * linear(hidden, w[f"{p}.value.weight"])
 
     def norm(self, name: str, x: Tensor) -> Tensor:
-        """LayerNorm over the channels with the weight and bias called `name`."""
+        """LayerNorm over the last axis of (…, D), with the weight and bias called `name`."""
         w = self.weights
         return layer_norm(x, (x.shape[-1],), w[f"{name}.weight"], w[f"{name}.bias"], LN_EPS)
 

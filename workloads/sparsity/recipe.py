@@ -142,7 +142,11 @@ def read_recipe(path: str | Path) -> Recipe:
 
 
 def parse_recipe(text: str, where: str = "recipe") -> Recipe:
-    """Make a recipe from the text of its file; `where` names it in errors."""
+    """Make a recipe from the text of its file; `where` names it in errors.
+
+    Raises:
+        InputError: another schema, or an entry that is missing or wrong.
+    """
     plain = _load(text, where)
     schema = plain.pop("schema", None)
     if schema != SCHEMA:

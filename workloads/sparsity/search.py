@@ -47,7 +47,12 @@ CANDIDATES = {
 
 @dataclass(frozen=True)
 class Trial:
-    """One candidate at one site, and the calibration loss with it."""
+    """One candidate at one site.
+
+    Attributes:
+        choice: threshold and density.
+        loss: on the calibration text with it, nats a token.
+    """
 
     choice: SiteChoice
     loss: float
@@ -185,7 +190,7 @@ class Search:
         return self.chosen
 
     def tap(self) -> Tap:
-        """What is settled so far."""
+        """What is settled so far, as a tap of vectors (…, channels)."""
         return self.rule.tap(self.chosen)
 
     def settle(self, site: Site) -> SiteChoice:
@@ -236,7 +241,11 @@ class Search:
         return [float(t) for t in found]
 
     def loss(self, site: Site, choice: SiteChoice) -> float:
-        """Cross-entropy per token with one more choice."""
+        """Cross-entropy with one more choice, nats a token.
+
+        Raises:
+            InputError: the loss is not finite.
+        """
         self.evaluations += 1
         key = f"{site.name} {choice.density}"
         found = self._journal.find(key)

@@ -30,7 +30,11 @@ _DTYPES = {"tokens": "I32", "mask": "U8", "values": "F32", "state": "F32"}
 
 
 def write_trace(path: str | Path, trace: ActivationTrace) -> None:
-    """Write `trace` under a temporary name beside `path`, then rename: never half a file."""
+    """Write `trace` under a temporary name beside `path`, then rename: never half a file.
+
+    Raises:
+        InputError: the place cannot be written.
+    """
     path = Path(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:

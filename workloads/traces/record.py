@@ -86,6 +86,9 @@ def record(
 
     Returns:
         A trace of len(tokens) - context tokens.
+
+    Raises:
+        InputError: no token is left to record, or variant and thresholds do not go together.
     """
     shape = trace_shape(model)
     if not 0 <= context < len(tokens):

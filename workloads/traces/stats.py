@@ -14,7 +14,14 @@ from workloads.traces.trace import ActivationTrace
 
 @dataclass(frozen=True)
 class SiteZeros:
-    """Zeros of one block site in one layer, over all tokens; one row of a tidy table."""
+    """Zeros of one block site in one layer, over all tokens; one row of a tidy table.
+
+    Attributes:
+        layer: index of the block.
+        site: its name in the block.
+        zeros: values that are zero.
+        total: values.
+    """
 
     layer: int
     site: str
@@ -102,7 +109,11 @@ def count_macs(trace: ActivationTrace) -> MacCount:
 
 
 def mac_ratio(more: ActivationTrace, fewer: ActivationTrace, *, head: bool = False) -> float:
-    """Surviving MACs per token of `more` over those of `fewer`, say natural over sparsified."""
+    """Surviving MACs per token of `more` over those of `fewer`, say natural over sparsified.
+
+    Raises:
+        InputError: two shapes, or nothing survives in `fewer`.
+    """
     if more.shape != fewer.shape:
         raise InputError(f"traces of two shapes cannot be compared: {more.shape}, {fewer.shape}")
     denominator = count_macs(fewer).per_token(head=head)

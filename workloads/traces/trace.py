@@ -72,7 +72,11 @@ class SiteTrace:
         return int(np.count_nonzero(self.mask))
 
     def filled(self) -> NDArray[np.float32]:
-        """Give the values as float32 [tokens, width], with zeros where no event was sent."""
+        """Give the values as float32 [tokens, width], with zeros where no event was sent.
+
+        Raises:
+            InputError: the trace holds masks only.
+        """
         if self.values is None:
             raise InputError("the trace holds masks only; record it with values")
         full = np.zeros(self.mask.shape, np.float32)
@@ -148,7 +152,11 @@ class ActivationTrace:
         return replace(self, variant="dense", sites=sites)
 
     def slice(self, start: int, stop: int) -> "ActivationTrace":
-        """Tokens `start` to `stop`, the latter excluded; the state is kept only if `start` is 0."""
+        """Tokens `start` to `stop`, the latter excluded; the state is kept only if `start` is 0.
+
+        Raises:
+            InputError: there are no such tokens.
+        """
         if not 0 <= start < stop <= self.tokens.size:
             raise InputError(f"slice {start}:{stop} of a trace of {self.tokens.size} tokens")
         sites = {name: site.slice(start, stop) for name, site in self.sites.items()}

@@ -222,6 +222,7 @@ def _finish(
     out: Path | None,
     as_json: bool,
 ) -> None:
+    from seneca_sim.cli.kept import kept_traces
     from seneca_sim.report.text import render_report
     from seneca_sim.results.folder import read_summary, summary_text, write_run
     from seneca_sim.results.summary import run_id_of
@@ -234,7 +235,8 @@ def _finish(
         extra["warnings"] = list(source.warnings)
     if bits:
         extra["text_bytes"] = source.workload["evaluation_bytes"]
-    write_run(folder, results, resolved, extra)
+    files = kept_traces(source.traces, [result.label for result in results])
+    write_run(folder, results, resolved, extra, files)
     if as_json:
         click.echo(summary_text(read_summary(folder)), nl=False)
         return

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +22,6 @@ from seneca_sim.errors import InputError
 
 if TYPE_CHECKING:
     from seneca_sim.cli.again import Setting
-    from seneca_sim.cli.commands.run import Source
     from seneca_sim.engine.activity import LogWindow
     from seneca_sim.engine.choose import Engine
     from seneca_sim.results import RunResult
@@ -167,6 +167,7 @@ def _check_places(asked: Asked) -> None:
 def _run(asked: Asked) -> RunResult:
     """Simulate what was asked for, with both logs."""
     from seneca_sim.cli.again import check_same, is_run, new_setting, setting_of
+    from seneca_sim.cli.compiling import fitted_chip
     from seneca_sim.cli.pipeline import with_dense
 
     again = asked.workload if asked.workload and is_run(asked.workload) else None
@@ -177,33 +178,44 @@ def _run(asked: Asked) -> RunResult:
             raise InputError(f"{again}: is a finished run; leave --chip, --energy and --set out")
         setting = setting_of(again, asked.trace)
     asked.view(setting.loaded.chip.cores)
-    try:
-        source = _source(asked, setting)
-    except InputError as error:
-        raise InputError(
-            f"{again}: cannot be made again: {error}" if again else str(error)
-        ) from None
-    traces = with_dense(source.traces)
+    name, given = _traces(asked, setting, again)
+    traces = with_dense(given)
     label = _label(asked.variant, list(traces))
-    result = _simulate(asked, setting, source.name, label, traces[label])
+    if again is None:
+        last = list(traces.values())[-1]
+        fitted = fitted_chip(name, last.shape, setting.loaded, asked.chip, setting.settings)
+        setting = replace(setting, loaded=fitted)
+    result = _simulate(asked, setting, name, label, traces)
     if again is not None:
         check_same(again, setting, result)
     return result
 
 
-def _source(asked: Asked, setting: Setting) -> Source:
+def _traces(
+    asked: Asked, setting: Setting, again: str | None
+) -> tuple[str, Mapping[str, ActivationTrace]]:
+    """Name of the workload, and its traces: those that a run folder keeps, or made (again)."""
     from seneca_sim.cli.commands.run import source_of
 
-    return source_of(
-        setting.workload,
-        asked.trace,
-        setting.settings,
-        lambda: inputs_of(
-            setting.workload, asked.text, asked.recipe, setting.settings, asked.rescaled
-        ),
-        others=asked.text is not None or asked.recipe is not None,
-        measure=False,
-    )
+    others = asked.text is not None or asked.recipe is not None
+    if setting.kept and asked.trace is None and not others:
+        return setting.name, setting.kept
+    try:
+        source = source_of(
+            setting.workload,
+            asked.trace,
+            setting.settings,
+            lambda: inputs_of(
+                setting.workload, asked.text, asked.recipe, setting.settings, asked.rescaled
+            ),
+            others=others,
+            measure=False,
+        )
+    except InputError as error:
+        raise InputError(
+            f"{again}: cannot be made again: {error}" if again else str(error)
+        ) from None
+    return source.name, source.traces
 
 
 def _label(wanted: str | None, labels: list[str]) -> str:
@@ -219,8 +231,13 @@ def _label(wanted: str | None, labels: list[str]) -> str:
 
 
 def _simulate(
-    asked: Asked, setting: Setting, name: str, label: str, trace: ActivationTrace
+    asked: Asked,
+    setting: Setting,
+    name: str,
+    label: str,
+    traces: Mapping[str, ActivationTrace],
 ) -> RunResult:
+    """The variant `label`, on the program that `run` makes: columns are cut by the last variant."""
     from seneca_sim.cli.compiling import compile_shape
     from seneca_sim.cli.progress import progress
     from seneca_sim.engine.choose import chosen, simulator
@@ -228,8 +245,9 @@ def _simulate(
     from workloads.compiler import event_stream
 
     chip, mode = setting.loaded.chip, setting.settings.mode
-    program = compile_shape(name, trace.shape, chip, setting.settings)
-    stream = event_stream(program, trace)
+    last = list(traces.values())[-1]
+    program = compile_shape(name, last.shape, chip, setting.settings, last)
+    stream = event_stream(program, traces[label])
     simulate = simulator(chosen(asked.engine, program, stream))
     with progress("simulating") as tell:
         activity = simulate(

@@ -42,7 +42,13 @@ MARKER: Final = "store.json"
 
 @dataclass(frozen=True)
 class Damage:
-    """A line that is not what was written; its run is redone by the next start of its sweep."""
+    """A line that is not what was written; its run is redone by the next start of its sweep.
+
+    Attributes:
+        segment: file of the store.
+        line: number of the line, from 1 on.
+        torn: cut off by a crash, else corrupted.
+    """
 
     segment: str
     line: int
