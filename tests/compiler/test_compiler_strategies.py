@@ -29,6 +29,7 @@ WAYS = {
         strategy="grouped", cores={"residual": 5, "attention": 3, "key": 7, "logits": 3}
     ),
     "grouped with tiles": MapSettings(strategy="grouped", tiles={"ffn.val": 3, "att.key": 2}),
+    "mixed": MapSettings(strategy="mixed"),
     "packed": MapSettings(strategy="grouped", fewest=True),
     "input-split": MapSettings(strategy="input-split"),
     "tiles-2d": MapSettings(strategy="tiles-2d"),
@@ -112,7 +113,9 @@ def test_engines_agree(way: str) -> None:
     assert_counts(counts(chip, program, stream), activity)
     for name, cycles in lower_bounds(chip, program, stream, "pipelined").items():
         assert activity.cycles >= cycles, name
-    if way in ("grouped, uneven", "tiles-2d"):
+    if way == "mixed":
+        assert dict(program.mapping)["strategy"] == "mixed"
+    if way in ("grouped, uneven", "mixed", "tiles-2d"):
         again = reference.simulate(chip, program, stream, mode="pipelined")
         assert again.differences(activity) == []
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from math import log2
 from pathlib import Path
 
 from seneca_sim.files import write_bytes
@@ -24,6 +25,14 @@ def series(rows: Sequence[Row], mode: str) -> tuple[list[int], list[float], list
     cores = [int(row["cores_used"]) for row in some]
     spent = [1e3 * float(row["time_s"]) / int(row["tokens"]) for row in some]
     return cores, spent, [1e3 * float(row["energy_per_token_j"]) for row in some]
+
+
+def _ticks(values: Sequence[float]) -> tuple[list[float], list[str]]:
+    """Ticks of a logarithmic axis: 0.25, 0.5, 1, 2 … around some values, for cores times 100."""
+    scale = 100 if min(values) >= 100 else 1
+    low, high = (round(log2(limit(values) / scale)) for limit in (min, max))
+    found = [scale * 2.0**n for n in range(low, high + 1)]
+    return found, [f"{tick:g}" for tick in found]
 
 
 def draw_scaling(rows: Sequence[Row], path: Path) -> None:
@@ -51,6 +60,9 @@ def draw_scaling(rows: Sequence[Row], path: Path) -> None:
         energy.set(xscale="log", xlabel="cores used", ylabel="mJ a token", ylim=(0, None))
         for axes in (time, energy):
             axes.grid(visible=True, alpha=0.3)
+            axes.set_xticks(*_ticks([int(row["cores_used"]) for row in rows]))
+            axes.minorticks_off()
+        time.set_yticks(*_ticks([spent for mode in _COLOURS for spent in series(rows, mode)[1]]))
         time.legend(fontsize="small")
         data = io.BytesIO()
         metadata = {"Date": None} if path.suffix == ".svg" else None
