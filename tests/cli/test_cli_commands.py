@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pytest
 from cli_tools import Call
 
 from seneca_sim.program.file import program_text, read_program
@@ -18,6 +19,20 @@ def test_check_compares_every_site_of_the_model(call: Call, tiny: Path, text: Pa
     assert report["passed"]
     assert report["values"][0]["vectors"] == 2 * (1 + 14 + 2)
     assert report["values"][0]["worst_error"] <= 1e-5
+
+
+@pytest.mark.nightly
+def test_check_of_an_opt_compares_every_site(call: Call, text: Path) -> None:
+    """The shipped one at INT8, natural and with its thresholds."""
+    done = call("check", "opt-byte-6x256", "--text", text, "--json", "--set", "workload.tokens=1",
+                "--set", "workload.context=1", "--set", "mapping.fit=smallest", "--set",
+                "mapping.context=8", "--set", "weights.bits=int8")  # fmt: skip
+    assert done.code == 0, done
+    values = json.loads(done.out)["values"]
+    assert [v["variant"] for v in values] == ["natural", "sparsified"]
+    # qkv, out, fc1 and fc2 of six layers, emb, head and logits, for the token and the one before
+    assert values[0]["vectors"] == 2 * (6 * 4 + 3)
+    assert max(v["worst_error"] for v in values) <= 1e-5
 
 
 def test_check_of_files_needs_no_model(call: Call) -> None:

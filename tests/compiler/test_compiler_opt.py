@@ -82,9 +82,11 @@ def test_values_are_those_of_the_model(strategy: str) -> None:
         assert np.abs(mine - wanted).max() <= 1e-5 * np.abs(wanted).max(), name
 
 
-@pytest.mark.parametrize(("lanes", "context"), [pytest.param(8, 16, marks=pytest.mark.nightly), (16, 32)])
+@pytest.mark.parametrize(
+    ("lanes", "context"), [pytest.param(8, 16, marks=pytest.mark.nightly), (16, 32)]
+)
 def test_bits_are_those_of_the_kernels(lanes: int, context: int) -> None:
-    """At BF16 all vectors and all of memory, by the compiled functions and by the kernels' texts."""
+    """At BF16 all vectors and all of memory, by compiled functions and by the kernels' texts."""
     model = random_model()
     chip = make_chip(8, 8, npes=lanes, line_bits=16 * lanes)
     mapped = lower(graph(context=context), chip)

@@ -204,15 +204,30 @@ def compare(
         for site in program.sites
         if site.name in trace.sites
     }
+    return compare_sites(
+        program, image, inputs, expected, trace.thresholds, free_running=free_running
+    )
+
+
+def compare_sites(
+    program: Program,
+    image: MemoryImage,
+    inputs: Mapping[str, Floats],
+    expected: Mapping[str, Floats],
+    thresholds: Mapping[str, float],
+    *,
+    free_running: bool = False,
+) -> list[SiteCheck]:
+    """Run tokens and compare every site that is expected, [tokens, width] after its threshold."""
     run = run_values(
         program,
         image,
         inputs,
-        thresholds=trace.thresholds,
+        thresholds=thresholds,
         recorded={} if free_running else expected,
     )
     return [
-        check_site(site, token, vectors[site.name], expected[site.name][token], trace.thresholds)
+        check_site(site, token, vectors[site.name], expected[site.name][token], thresholds)
         for token, vectors in enumerate(run)
         for site in program.sites
         if site.name in expected

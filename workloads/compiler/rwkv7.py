@@ -2,9 +2,10 @@
 
 A block has ten groups. `residual`: the stream x with LayerNorms and token shifts, and the rows of
 W_o and W_v', whose products are added to x. `receptance`, `key` and `value`: the rows of W_r, W_k
-and W_v. `decay`, `rate`, `mix` and `gate`: the rows of the first factors of the low-rank maps (`mix`
-is that of the value residual, which block 0 lacks). `heads`: one head a core with its state, and the
-rows of the second factors, which are needed there channel by channel. `hidden`: the rows of W_k'.
+and W_v. `decay`, `rate`, `mix` and `gate`: the rows of the first factors of the low-rank maps
+(`mix` is that of the value residual, which block 0 lacks). `heads`: one head a core with its state,
+and the rows of the second factors, which are needed there channel by channel. `hidden`: the rows of
+W_k'.
 
 Only what enters a matrix behind a token shift, W_o or W_v' is sparse; r, k, v, the inner vectors of
 the low-rank maps and block 0's values travel dense. The latter go from block to block, from the

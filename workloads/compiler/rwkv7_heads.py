@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from workloads.compiler.graph import LANES, GraphStage, GraphStep, Vector
 
 HEADS = "heads"
@@ -59,8 +61,8 @@ def head_stage(index: int, piece: int, leaving: str) -> GraphStage:
     )
 
 
-def _step(kernel: str, times: int = 1, **operands: str) -> GraphStep:
-    return GraphStep(kernel, tuple(operands.items()), times=times)
+def _step(kernel: str, **operands: str) -> GraphStep:
+    return GraphStep(kernel, tuple(operands.items()))
 
 
 def _key(p: str) -> GraphStep:
@@ -74,17 +76,15 @@ def _key(p: str) -> GraphStep:
 
 def _delta_rule(p: str, piece: int) -> tuple[GraphStep, ...]:
     """Both passes over the state, `piece` / 8 times the rows of the head's values."""
-    read = _step(
-        "wkv7_read", piece // BLOCK, removed="head.removed", state="state", held="head.held"
-    )
+    read = _step("wkv7_read", removed="head.removed", state="state", held="head.held")
     write = _step(
         "wkv7_write",
-        piece // BLOCK,
         **{name: f"head.{name}" for name in ("decay", "back", "held", "y")},
         **{name: f"in:{p}{name}" for name in "krv"},
         state="state",
     )
-    return read, write
+    times = piece // BLOCK
+    return replace(read, times=times), replace(write, times=times)
 
 
 def _send(p: str) -> GraphStep:

@@ -1,9 +1,9 @@
 """What the chip itself would answer: a model's bits per byte with weights at BF16, INT8 or INT4.
 
-The model, of any family, is compiled for a chip of its own, as few cores as its LayerNorms and heads
-allow, and its values are run without time, bit by bit as the micro-kernels compute them: activations, sums and state of
-BF16 words, thresholds at that precision. More cores split LayerNorm's sums otherwise, and with them
-the last bits; ask for them with `cores`.
+The model, of any family, is compiled for a chip of its own, as few cores as its LayerNorms and
+heads allow, and its values are run without time, bit by bit as the micro-kernels compute them:
+activations, sums and state of BF16 words, thresholds at that precision. More cores split
+LayerNorm's sums otherwise, and with them the last bits; ask for them with `cores`.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A model of any family as compiler and value machine take it: graph, tensors, what the host sends."""
+"""A model of any family as compiler and value machine take it: graph, tensors, embeddings."""
 
 from __future__ import annotations
 
@@ -55,9 +55,7 @@ class OntoChip:
             return rwkv7_graph("on chip", sizes)
         return rwkv4_graph("on chip", sizes, state_words=state_words)
 
-    def recorded(
-        self, tokens: Sequence[int], thresholds: Mapping[str, float]
-    ) -> dict[str, Floats]:
+    def recorded(self, tokens: Sequence[int], thresholds: Mapping[str, float]) -> dict[str, Floats]:
         """Run tokens from the empty state in torch: every tapped vector after its threshold."""
         seen: dict[str, Floats] = {}
 
@@ -117,8 +115,9 @@ def _opt(model: Opt) -> OntoChip:
 
     def embed(tokens: Sequence[int]) -> Floats:
         places = weights[f"{DECODER}.embed_positions.weight"][POSITION_OFFSET:]
-        rows: Floats = weights[f"{DECODER}.embed_tokens.weight"][list(tokens)]
-        return rows + places[: len(tokens)]
+        rows = weights[f"{DECODER}.embed_tokens.weight"][list(tokens)]
+        added: Floats = rows + places[: len(tokens)]
+        return added
 
     return OntoChip(model, shape, opt_site_names(s.layers), weights, embed)
 

@@ -51,7 +51,7 @@ def prepare(inputs: Inputs, progress: Progress | None = None) -> Prepared:
         )
     if inputs.recipe is not None:
         inputs.recipe.check_model(content_hash(model.weights))
-    wanted = _variants(inputs)
+    wanted = variants(inputs)
     pieces: dict[str, tuple[ActivationTrace, ...]] = {}
     for variant, thresholds in wanted.items():
         if progress is not None:
@@ -75,7 +75,7 @@ def accuracy(model: Rwkv4, inputs: Inputs, progress: Progress | None = None) -> 
     """Bits per byte by variant on the job's evaluation text; empty without one."""
     if len(inputs.evaluation) < 2:
         return {}
-    wanted = _variants(inputs)
+    wanted = variants(inputs)
     measure = partial(cached_bits_per_byte, model, inputs.evaluation, progress=progress)
     # One thread for each variant, not several for one: torch's own threads wait for each other
     # after every operation, which is very slow on a busy machine.
@@ -83,8 +83,8 @@ def accuracy(model: Rwkv4, inputs: Inputs, progress: Progress | None = None) -> 
         return dict(zip(wanted, pool.map(measure, wanted.values()), strict=True))
 
 
-def _variants(inputs: Inputs) -> dict[str, dict[str, float] | None]:
-    """Thresholds by variant."""
+def variants(inputs: Inputs) -> dict[str, dict[str, float] | None]:
+    """Thresholds by variant: natural, and sparsified where there is a recipe."""
     variants: dict[str, dict[str, float] | None] = {NATURAL: None}
     if inputs.recipe is not None:
         variants[SPARSIFIED] = inputs.recipe.thresholds

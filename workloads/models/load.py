@@ -13,6 +13,21 @@ Loaded = Rwkv4 | Rwkv7 | Opt
 """What `load_any` may return; all of it is a model for `workloads.sparsity`."""
 
 
+def family_in(path: str | Path) -> str:
+    """The family of a checkpoint: rwkv4, rwkv7 or opt; tensor names or ``config.json`` tell.
+
+    Raises:
+        InputError: the file cannot be read.
+    """
+    path = Path(path)
+    if path.is_dir():
+        return "opt" if read_config(path).get("model_type") == "opt" else "rwkv4"
+    names = read_tensors(path)
+    if is_opt(names):
+        return "opt"
+    return "rwkv7" if "blocks.0.att.r_k" in names else "rwkv4"
+
+
 def load_any(path: str | Path, *, undo_rescale: bool | None = None) -> Loaded:
     """Read a checkpoint of RWKV-4, RWKV-7 or OPT; tensor names or ``config.json`` tell which.
 
@@ -25,14 +40,9 @@ def load_any(path: str | Path, *, undo_rescale: bool | None = None) -> Loaded:
     Raises:
         InputError: the file cannot be read or does not hold a sound model.
     """
-    path = Path(path)
-    if path.is_dir():
-        if read_config(path).get("model_type") == "opt":
-            return load_opt(path)
-        return load_model(path, undo_rescale=undo_rescale)
-    names = read_tensors(path)
-    if is_opt(names):
+    family = family_in(path)
+    if family == "opt":
         return load_opt(path)
-    if "blocks.0.att.r_k" in names:
+    if family == "rwkv7":
         return load_rwkv7(path)
     return load_model(path, undo_rescale=undo_rescale)

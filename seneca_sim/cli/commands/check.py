@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
     from seneca_sim.chip import Chip
     from seneca_sim.chip.load import LoadedChip
     from seneca_sim.cli.settings import Settings
+    from seneca_sim.program import Program
+    from workloads.compiler.check import SiteCheck
 
 
 @click.command("check")
@@ -94,10 +97,31 @@ def _check_program(path: Path, chip: Chip) -> str:
 def _check_values(
     inputs: Any, loaded: LoadedChip, chip: str, settings: Settings
 ) -> list[dict[str, Any]]:
-    """Run the program's values on the recorded tokens of every variant."""
+    """Run the program's values on the tokens of every variant."""
+    from seneca_sim.cli.progress import progress
+    from workloads.models.load import family_in
+
+    if family_in(inputs.weights) == "rwkv4":
+        return _check_recorded(inputs, loaded, chip, settings)
+    from seneca_sim.cli.compiling import compile_shape, fitted_chip
+    from workloads.job.check_start import check_from_start
+
+    def compiled(shape: Mapping[str, str | int]) -> Program:
+        fitted = fitted_chip(inputs.name, shape, loaded, chip, settings)
+        return compile_shape(inputs.name, shape, fitted.chip, settings)
+
+    with progress("checking"):
+        found = check_from_start(inputs, settings.run["weights.bits"], compiled)
+    return [_finding(variant, checks) for variant, checks in found.items()]
+
+
+def _check_recorded(
+    inputs: Any, loaded: LoadedChip, chip: str, settings: Settings
+) -> list[dict[str, Any]]:
+    """RWKV-4, on traces with the state before their first token."""
     from seneca_sim.cli.compiling import compile_shape, fitted_chip
     from seneca_sim.cli.progress import progress
-    from workloads.compiler.check import check_values, verdict
+    from workloads.compiler.check import check_values
     from workloads.job.prepare import prepare
     from workloads.job.stored import as_stored
 
@@ -111,15 +135,19 @@ def _check_values(
         findings = []
         for number, (variant, traces) in enumerate(pieces.items()):
             tell(number, len(pieces), f"checking {variant}")
-            result = verdict(check_values(program, traces, weights))
-            findings.append(
-                {
-                    "variant": variant,
-                    "passed": result.passed,
-                    "vectors": result.vectors,
-                    "worst_error": result.worst.max_error,
-                    "mask_differences": result.mask_differences,
-                    "verdict": str(result),
-                }
-            )
+            findings.append(_finding(variant, check_values(program, traces, weights)))
     return findings
+
+
+def _finding(variant: str, checks: Sequence[SiteCheck]) -> dict[str, Any]:
+    from workloads.compiler.check import verdict
+
+    result = verdict(checks)
+    return {
+        "variant": variant,
+        "passed": result.passed,
+        "vectors": result.vectors,
+        "worst_error": result.worst.max_error,
+        "mask_differences": result.mask_differences,
+        "verdict": str(result),
+    }
