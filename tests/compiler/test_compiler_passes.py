@@ -1,4 +1,4 @@
-"""A chip smaller than the model: passes as one program, their loads, times and values (S22)."""
+"""A chip smaller than the model: passes as one program, their loads, times and energies."""
 
 from dataclasses import replace
 from functools import cache

@@ -73,5 +73,5 @@ def test_batches_show_both_rates() -> None:
     both = {"mapping.batch": "4", "mode": "generation", "time_s": 0.1, "average_power_w": 0.2,
             "latency_per_token_mean_s": 0.02, "energy_per_token_mean_j": 3e-5}  # fmt: skip
     lines = batches([{**THREE[2], **both}, {**THREE[2], **both, "mode": "pipelined"}])
-    assert lines[2] == "| 4 in generation | 5,573 | 2 | 20 | 20 | 5 | 30 | 200 |"
-    assert lines[3].startswith("| pipelined | ")
+    assert lines[2] == "| 4, generation | 5,573 | 2 | 20 | 20 | 5 | 30 | 200 |"
+    assert lines[3].startswith("| 4, pipelined | ")

@@ -170,7 +170,7 @@ def batches(rows: Sequence[Row]) -> list[str]:
         alone = row["mode"] == "generation"
         body.append(
             [
-                f"{count} in generation" if alone else "pipelined",
+                f"{count}, {'generation' if alone else 'pipelined'}",
                 f"{row['cores_used']:,}",
                 str(row["tokens"]),
                 f"{1e3 * row['latency_per_token_mean_s']:.3g}",
