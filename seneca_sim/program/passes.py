@@ -65,7 +65,9 @@ def joined(parts: Sequence[Program], *, ahead: bool = False) -> Program:
         made.append(_moved(part, at, layer))
         at = {name: at[name] + len(getattr(part, name)) for name in TABLES}
         layer += 1 + max(stage.layer for stage in part.stages)
-    tables = {name: tuple(row for part in made for row in getattr(part, name)) for name in TABLES}
+    tables: dict[str, Any] = {
+        name: tuple(row for part in made for row in getattr(part, name)) for name in TABLES
+    }
     passes = tuple(Pass(*(len(getattr(part, name)) for name in TABLES)) for part in parts)
     tables |= {"passes": passes, "ahead": ahead}
     return replace(first, **tables)
@@ -82,7 +84,7 @@ def parts_of(program: Program) -> tuple[Program, ...]:
         rows: dict[str, Any] = {
             name: getattr(program, name)[start[name] : end[name]] for name in TABLES
         }
-        part = replace(program, **rows, passes=(), ahead=False)
+        part = replace(program, **(rows | {"passes": (), "ahead": False}))
         found.append(_moved(part, {name: -start[name] for name in TABLES}, 0))
         start = end
     return tuple(found)
