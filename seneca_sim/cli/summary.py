@@ -6,8 +6,10 @@ from typing import Any
 
 from seneca_sim.chip import Chip
 from seneca_sim.program import Program
+from seneca_sim.program.passes import load_of, parts_of
 from seneca_sim.program.verify_memory import code_bits
 from seneca_sim.results.ids import content_hash
+from seneca_sim.units import si
 
 
 def program_summary(program: Program, chip: Chip) -> dict[str, Any]:
@@ -26,6 +28,7 @@ def program_summary(program: Program, chip: Chip) -> dict[str, Any]:
         "cores_used": len(holds),
         "mapping": dict(program.mapping),
         "shape": dict(program.shape),
+        **({"passes": _passes(program, chip)} if program.passes else {}),
         "sites": len(program.sites),
         "routes": len(program.routes),
         "consumers": len(program.consumers),
@@ -43,6 +46,27 @@ def program_summary(program: Program, chip: Chip) -> dict[str, Any]:
     }
 
 
+def _passes(program: Program, chip: Chip) -> dict[str, Any]:
+    """Loads of the passes; their time is that of the slowest channel."""
+    loads = [load_of(part, chip) for part in parts_of(program)]
+    return {
+        "layers": dict(program.mapping).get("passes", "").split(),
+        "reload": "ahead" if program.ahead else "before",
+        "load_bits": [load.bits for load in loads],
+        "load_cycles": [load.cycles for load in loads],
+        "load_s": sum(load.cycles for load in loads) / chip.clock_hz,
+    }
+
+
+def _passes_line(found: dict[str, Any]) -> str:
+    """Where the model is cut, and what each turn through all passes loads."""
+    overlap = "while the pass before runs" if found["reload"] == "ahead" else "before each pass"
+    return (
+        f"passes   {len(found['layers'])}: layers {', '.join(found['layers'])}; a turn loads "
+        f"{sum(found['load_bits']):,} bits in {si(found['load_s'], 's')}, {overlap}"
+    )
+
+
 def summary_lines(summary: dict[str, Any]) -> list[str]:
     """The same for people."""
     there, full = summary["memory_bits_there_per_core"], summary["memory_bits_fullest_core"]
@@ -55,6 +79,7 @@ def summary_lines(summary: dict[str, Any]) -> list[str]:
         f"{mapping['cores_per_layer']} a layer, {mapping['strategy']}, "
         f"{mapping['weights']} weights, head {mapping.get('head', 'in')}",
         *groups,
+        *([_passes_line(summary["passes"])] if "passes" in summary else []),
         f"memory   fullest core {summary['fullest_core']}: {full:,} of {there:,} bits "
         f"({100 * full / there:.0f} %), mean {summary['memory_bits_mean']:,}; "
         f"weights {summary['weight_bits']:,} bits in all",

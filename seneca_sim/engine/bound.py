@@ -135,13 +135,14 @@ def token_paths(chip: Chip, program: Program, stream: EventStream, most: int | N
 
 
 def _through_passes(chip: Chip, program: Program, stream: EventStream, most: int | None) -> Ints:
-    """S22: the ways through all passes, one after another; loading is left out."""
-    total, row = 0, 0
+    """The ways through all passes, one after another; loading is left out."""
+    tokens = len(range(stream.tokens)[:most])
+    total, row = np.zeros(tokens, np.int64), 0
     for part, size in zip(parts_of(program), program.passes, strict=True):
         counts_of_part = stream.counts[row : row + size.routes]
-        total = total + token_paths(chip, part, EventStream(counts_of_part), most)
+        total += token_paths(chip, part, EventStream(counts_of_part), most)
         row += size.routes
-    return np.asarray(total, np.int64)
+    return total
 
 
 class _Path:

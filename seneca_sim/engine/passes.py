@@ -1,4 +1,4 @@
-"""Programs in passes (S22): each pass is loaded, then run by an engine, and all is put together.
+"""Programs in passes: each pass is loaded, then run by an engine, and all is put together.
 
 A *turn* is what goes through all passes together: in generation one token of each sequence, in
 pipelined mode all tokens. The chip is empty between passes, so each run is one of its own.
@@ -113,7 +113,7 @@ class _Run:
             yield high
 
     def _pass(self, number: int, low: int, high: int) -> None:
-        """S22: load, unless that was done ahead, then run."""
+        """Load, unless that was done ahead, then run."""
         last = high == self.stream.tokens and number == len(self.parts) - 1
         if not self.program.ahead or (low, number) == (0, 0):
             self._load(number, low, high, self.now)
@@ -155,7 +155,7 @@ class _Run:
     # -- adding up ---------------------------------------------------------------------------
 
     def _load(self, number: int, low: int, high: int, since: int) -> None:
-        """S22: book a load, its bits evenly over its cycles and over the tokens of the turn."""
+        """Book a load, its bits evenly over its cycles and over the tokens of the turn."""
         load, items = self.loads[number], self._items(number)
         self.loaded = since + load.cycles
         words = 0
@@ -220,18 +220,16 @@ class _Run:
         last = int(used[-1]) + 1 if used.size else 1
         count = max(1, -(-self.now // self.width), last)
         self._longer(count)
-        return Activity(
-            engine=self.engine,
-            cycles=self.now,
-            window_cycles=self.width,
-            token_start=self.start,
-            token_done=self.done,
-            stage_done=self.stage_done,
-            item_ops=self.item_ops,
-            token_ops=self.token_ops,
-            window_ops=self.window_ops[:count],
-            item_load_bits=self.item_load_bits,
-            **self.by_item,
-            **self.sums,
-            **self.totals,
-        )
+        fields: dict[str, Any] = {
+            "engine": self.engine,
+            "cycles": self.now,
+            "window_cycles": self.width,
+            "token_start": self.start,
+            "token_done": self.done,
+            "stage_done": self.stage_done,
+            "item_ops": self.item_ops,
+            "token_ops": self.token_ops,
+            "window_ops": self.window_ops[:count],
+            "item_load_bits": self.item_load_bits,
+        }
+        return Activity(**(fields | self.by_item | self.sums | self.totals))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seneca_sim.program.ir import (
     HOST_STAGE,
@@ -65,9 +65,12 @@ def joined(parts: Sequence[Program], *, ahead: bool = False) -> Program:
         made.append(_moved(part, at, layer))
         at = {name: at[name] + len(getattr(part, name)) for name in TABLES}
         layer += 1 + max(stage.layer for stage in part.stages)
-    tables = {name: tuple(row for part in made for row in getattr(part, name)) for name in TABLES}
+    tables: dict[str, Any] = {
+        name: tuple(row for part in made for row in getattr(part, name)) for name in TABLES
+    }
     passes = tuple(Pass(*(len(getattr(part, name)) for name in TABLES)) for part in parts)
-    return replace(first, **tables, passes=passes, ahead=ahead)
+    tables |= {"passes": passes, "ahead": ahead}
+    return replace(first, **tables)
 
 
 def parts_of(program: Program) -> tuple[Program, ...]:
@@ -78,8 +81,10 @@ def parts_of(program: Program) -> tuple[Program, ...]:
     ]
     found, start = [], dict.fromkeys(TABLES, 0)
     for end in ends:
-        rows = {name: getattr(program, name)[start[name] : end[name]] for name in TABLES}
-        part = replace(program, **rows, passes=(), ahead=False)
+        rows: dict[str, Any] = {
+            name: getattr(program, name)[start[name] : end[name]] for name in TABLES
+        }
+        part = replace(program, **(rows | {"passes": (), "ahead": False}))
         found.append(_moved(part, {name: -start[name] for name in TABLES}, 0))
         start = end
     return tuple(found)

@@ -124,7 +124,7 @@ def _cycle_fields(chip: Chip, program: Program) -> dict[str, Any]:
     del fields["memory"], fields["core"]["controller"]["code_bits"]
     if not (chip.boundary.tile_columns or chip.boundary.tile_rows):
         del fields["boundary"]
-    if any(region.shared for region in program.regions):
+    if program.passes or any(region.shared for region in program.regions):
         fields["memory"] = asdict(chip.memory) | {"latency_ps": 0}
         fields["memory"]["latency_cycles"] = chip.memory_latency_cycles
     for name in _CORE_PRICE_ONLY:

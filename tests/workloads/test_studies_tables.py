@@ -8,7 +8,7 @@ import pytest
 from seneca_sim.errors import InputError
 from workloads.studies.__main__ import HERE, lines_of, main
 from workloads.studies.picture import draw_scaling, series
-from workloads.studies.tables import VIEWS, choice, compare, energies, gains, parts, scaling
+from workloads.studies.tables import VIEWS, batches, choice, compare, energies, gains, parts, scaling
 
 
 def row(variant: str, joules: float, seconds: float, macs: float) -> dict[str, Any]:
@@ -105,3 +105,12 @@ def test_pictures_that_cannot_be(
 ) -> None:
     assert main(arguments) == 2
     assert message in capsys.readouterr().err
+
+
+def test_batches_show_both_rates() -> None:
+    """By hand: 2 tokens in 0.1 s are 20 a second, 5 for each of 4 sequences."""
+    both = {"mapping.batch": "4", "mode": "generation", "time_s": 0.1, "average_power_w": 0.2,
+            "latency_per_token_mean_s": 0.02, "energy_per_token_mean_j": 3e-5}  # fmt: skip
+    lines = batches([{**THREE[2], **both}, {**THREE[2], **both, "mode": "pipelined"}])
+    assert lines[2] == "| 4, generation | 5,573 | 2 | 20 | 20 | 5 | 30 | 200 |"
+    assert lines[3].startswith("| 4, pipelined | ")

@@ -17,6 +17,7 @@ from seneca_sim.functional import MemoryImage, run_values
 from seneca_sim.functional.parameters import chip_state
 from seneca_sim.functional.precision import Precision
 from seneca_sim.program import Program, Site
+from seneca_sim.program.passes import parts_of
 from workloads.compiler.stream import check_shape
 from workloads.traces import ActivationTrace, in_turns
 
@@ -103,10 +104,15 @@ def check_values(
         InputError: trace, weights and program do not belong together, or values are missing.
         DeadlockError: the program waits for something that nobody sends.
     """
-    image = load_image(program, trace, weights)
     together = in_turns(_by_sequence(program, trace))
     inputs = {"emb": _embeddings(together, weights)}
-    return compare(program, image, together, inputs, free_running=free_running)
+    checks: list[SiteCheck] = []
+    for part in parts_of(program) if program.passes else (program,):
+        image = load_image(part, trace, weights)
+        vectors = _vectors(part, image, together, inputs, free_running=free_running)
+        checks += _judged(part, vectors, together)
+        inputs = _leaving(part, vectors)  # the host keeps the residual stream between passes
+    return checks
 
 
 def verdict(checks: Sequence[SiteCheck]) -> Verdict:
@@ -199,13 +205,8 @@ def compare(
     free_running: bool = False,
 ) -> list[SiteCheck]:
     """As `check_values`, on a memory image that is already filled."""
-    expected = {
-        site.name: trace.sites[site.name].filled()
-        for site in program.sites
-        if site.name in trace.sites
-    }
-    return compare_sites(
-        program, image, inputs, expected, trace.thresholds, free_running=free_running
+    return _judged(
+        program, _vectors(program, image, trace, inputs, free_running=free_running), trace
     )
 
 
@@ -219,19 +220,53 @@ def compare_sites(
     free_running: bool = False,
 ) -> list[SiteCheck]:
     """Run tokens and compare every site that is expected, [tokens, width] after its threshold."""
-    run = run_values(
-        program,
-        image,
-        inputs,
-        thresholds=thresholds,
-        recorded={} if free_running else expected,
-    )
+    recorded = {} if free_running else expected
+    run = run_values(program, image, inputs, thresholds=thresholds, recorded=recorded)
+    return _checks(program, run, expected, thresholds)
+
+
+def _vectors(
+    program: Program,
+    image: MemoryImage,
+    trace: ActivationTrace,
+    inputs: Mapping[str, Floats],
+    *,
+    free_running: bool,
+) -> list[dict[str, Floats]]:
+    recorded = {} if free_running else _recorded(program, trace)
+    run = run_values(program, image, inputs, thresholds=trace.thresholds, recorded=recorded)
+    return list(run)
+
+
+def _recorded(program: Program, trace: ActivationTrace) -> dict[str, Floats]:
+    names = (site.name for site in program.sites if site.name in trace.sites)
+    return {name: trace.sites[name].filled() for name in names}
+
+
+def _judged(
+    program: Program, run: Sequence[Mapping[str, Floats]], trace: ActivationTrace
+) -> list[SiteCheck]:
+    return _checks(program, run, _recorded(program, trace), trace.thresholds)
+
+
+def _checks(
+    program: Program,
+    run: Iterable[Mapping[str, Floats]],
+    expected: Mapping[str, Floats],
+    thresholds: Mapping[str, float],
+) -> list[SiteCheck]:
     return [
         check_site(site, token, vectors[site.name], expected[site.name][token], thresholds)
         for token, vectors in enumerate(run)
         for site in program.sites
         if site.name in expected
     ]
+
+
+def _leaving(part: Program, run: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
+    """What the host took of a part, [tokens, width] by site: what it sends to the next."""
+    sites = {part.sites[c.site].name for c in part.consumers if c.core == part.host}
+    return {name: np.array([vectors[name] for vectors in run]) for name in sites}
 
 
 def check_site(

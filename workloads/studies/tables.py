@@ -161,6 +161,38 @@ def scaling(rows: Sequence[Row]) -> list[str]:
     return markdown(head, body)
 
 
+def batches(rows: Sequence[Row]) -> list[str]:
+    """Latency beside throughput by the number of sequences, and a pipeline of one sequence."""
+    body = []
+    for row in rows:
+        count = int(row["mapping.batch"])
+        rate = row["tokens"] / row["time_s"]
+        alone = row["mode"] == "generation"
+        body.append(
+            [
+                f"{count}, {'generation' if alone else 'pipelined'}",
+                f"{row['cores_used']:,}",
+                str(row["tokens"]),
+                f"{1e3 * row['latency_per_token_mean_s']:.3g}",
+                f"{rate:,.0f}",
+                f"{rate / count:,.0f}",
+                f"{1e6 * row['energy_per_token_mean_j']:.4g}",
+                f"{1e3 * row['average_power_w']:.3g}",
+            ]
+        )
+    head = [
+        "sequences",
+        "cores used",
+        "tokens",
+        "latency, ms",
+        "tokens/s",
+        "of a sequence",
+        "energy a token, µJ",
+        "power, mW",
+    ]
+    return markdown(head, body)
+
+
 def compare(rows: Sequence[Row]) -> list[str]:
     """Every point with energy, latency, flit-hops, and energy in three parts."""
     varied = _varied(rows)
@@ -226,6 +258,7 @@ VIEWS: dict[str, tuple[View, ...]] = {
     "gains": (gains, parts),
     "layers": (layers,),
     "scaling": (scaling,),
+    "batches": (batches,),
     "boundaries": (compare,),
     "mappings": (compare,),
     "choice": (choice,),
