@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import signal
 import sys
 import traceback
 from typing import Any
@@ -13,6 +14,7 @@ import click
 from seneca_sim import __version__
 from seneca_sim.errors import SenecaError
 
+INTERRUPTED = 130
 COMMANDS = {
     "run": "Simulate a workload: joules and seconds per token, dense, natural and sparsified.",
     "check": "Check a chip, a program and its values against the model.",
@@ -92,7 +94,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         result = cli.main(given, obj=tuple(given), prog_name="seneca-sim", standalone_mode=False)
     except click.exceptions.Abort:
-        return _say("interrupted", 130)
+        return _say("interrupted", INTERRUPTED)
     except click.exceptions.NoArgsIsHelpError as error:  # its message is the whole help
         print(error.format_message(), file=sys.stderr)
         return 2
@@ -114,8 +116,17 @@ def _say(message: str, code: int) -> int:
 
 
 def entry() -> None:
-    """Console script."""
-    sys.exit(main())
+    """Console script. After an interrupt the exit code is 130, wherever it came."""
+    try:
+        code = main()
+    except KeyboardInterrupt:  # not within a command: before one, or while an error is being said
+        code = _say("interrupted", INTERRUPTED)
+    if code == INTERRUPTED:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)  # nothing is left to interrupt
+        # Python dies of SIGINT in the end if an interrupt ever left an `exec` of text, caught or
+        # not, as in the middle of a dataclass; the next `exec` makes it forget that.
+        exec("")
+    sys.exit(code)
 
 
 if __name__ == "__main__":

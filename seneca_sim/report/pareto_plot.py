@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,9 @@ from seneca_sim.sweep.study import Direction
 from seneca_sim.sweep.view import Seen
 
 _MOST_LABELS = 12
+_POINTS = (220.0, 160.0)
+"""Width and height of a front in the picture, roughly, in points of 1/72 inch."""
+_LABEL_POINTS = 9.0
 
 
 def draw_pareto(
@@ -53,10 +57,10 @@ def draw_pareto(
     chosen = pareto(seen, {name: objectives[name] for name in (first, second)})
     xs, ys = ([one.value(name) for one in chosen] for name in (first, second))
     plot.plot(xs, ys, color="#D55E00", marker="o", markersize=4, label="front")
-    for one in chosen[:_MOST_LABELS]:
-        label = ", ".join(str(one.shown(axis)) for axis in axes)
-        place = one.value(first), one.value(second)
-        plot.annotate(label, place, (-2, -4), textcoords="offset points", fontsize=7,
+    places = list(zip(xs, ys, strict=True))
+    for index in readable(places)[:_MOST_LABELS]:
+        label = ", ".join(str(chosen[index].shown(axis)) for axis in axes)
+        plot.annotate(label, places[index], (-2, -4), textcoords="offset points", fontsize=7,
                       rotation=-45, va="top")  # fmt: skip
     plot.margins(0.08, 0.2)
     plot.set(xlabel=first, ylabel=second, title=title, xscale="log", yscale="log")
@@ -71,11 +75,32 @@ def draw_pareto(
     write_bytes(path, out.getvalue())
 
 
+def readable(places: Sequence[tuple[float, float]]) -> list[int]:
+    """Which of some points on a front can have a label: none is written over another.
+
+    Labels run downwards at 45 degrees, so it is the distance across that direction that counts.
+    """
+    kept: list[int] = []
+    across: list[float] = []
+    spans = [math.log(max(values) / min(values)) or 1.0 for values in zip(*places, strict=True)]
+    for index, place in enumerate(places):
+        width, height = (
+            size * math.log(value) / span
+            for size, value, span in zip(_POINTS, place, spans, strict=True)
+        )
+        here = (width + height) / math.sqrt(2)
+        if all(abs(here - there) >= _LABEL_POINTS for there in across):
+            kept.append(index)
+            across.append(here)
+    return kept
+
+
 def _quantities(axis: Any, name: str, values: Sequence[float]) -> None:
     """Ticks as quantities with their units; few of them, for a decade may not be full."""
     from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
-    wide = max(values) > 10 * min(values)
-    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if wide else tuple(range(1, 10))))
+    ratio = max(values) / min(values)
+    subs = (1, 2, 5) if ratio > 10 else (1, 2, 3, 5, 7) if ratio > 3 else tuple(range(1, 10))
+    axis.set_major_locator(LogLocator(subs=subs))
     axis.set_major_formatter(FuncFormatter(lambda value, _: shown_value(name, float(value))))
     axis.set_minor_formatter(NullFormatter())

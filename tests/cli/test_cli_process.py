@@ -47,3 +47,18 @@ def test_an_interrupt_ends_everything_at_once(tmp_path: Path, seconds: float) ->
     assert not (tmp_path / "seneca-runs").exists()
     with pytest.raises(ProcessLookupError):  # no worker is left behind
         os.killpg(process.pid, 0)
+
+
+@pytest.mark.parametrize("place", ["raise KeyboardInterrupt", "exec('raise KeyboardInterrupt')"])
+def test_an_interrupt_within_generated_code_has_the_same_exit_code(
+    tmp_path: Path, place: str
+) -> None:
+    """Python remembers an interrupt that has left an `exec` of text, as dataclasses are made."""
+    lines = ["import seneca_sim.cli.main as m", "def stop(*_, **__):", f"    {place}",
+             "m.cli.main = stop", "m.entry()"]  # fmt: skip
+    (tmp_path / "stopped.py").write_text("\n".join(lines))
+    command = [sys.executable, "-m", "stopped"]
+    path = os.environ | {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    done = subprocess.run(command, env=path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (130, "")
+    assert done.stderr.strip() == "seneca-sim: interrupted"
