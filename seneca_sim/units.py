@@ -8,6 +8,7 @@ Values are `Fraction`s of one base unit per dimension (`DIMENSIONS`), never floa
 import re
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from seneca_sim.errors import InputError
 
@@ -58,6 +59,7 @@ DIMENSIONS = {
 }
 
 
+@lru_cache(maxsize=4096)  # the points of a study read the same texts again and again
 def parse_quantity(text: str, dimension: str, *, negative: bool = False) -> Fraction:
     """Read `text` as a quantity of `dimension`, in that dimension's base unit.
 
