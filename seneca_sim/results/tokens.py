@@ -65,9 +65,7 @@ class Tokens:
         return tuple(a + b for a, b in zip(self.dynamic_fj, self.leakage_fj, strict=True))
 
 
-def tokens_of(
-    terms: tuple[Term, ...], activity: Activity | Counts, *, one_by_one: bool
-) -> Tokens:
+def tokens_of(terms: tuple[Term, ...], activity: Activity | Counts, *, one_by_one: bool) -> Tokens:
     """Share out every term of a run over its tokens; the shares add up to the run's energy.
 
     Leakage goes by time in generation of one sequence, from a token's start to the next one's, and

@@ -82,7 +82,7 @@ def test_leakage_is_shared_evenly_where_tokens_overlap() -> None:
         component, op, energy_fj = "leakage", "leak.sram", 800
 
     for sequences, even in ((1, False), (2, True)):
-        found, case = rwkv(sequences)
+        found, _case = rwkv(sequences)
         tokens = tokens_of((Leak(),), found, one_by_one=False)  # type: ignore[arg-type]
         assert sum(tokens.leakage_fj) == 800
         assert (set(tokens.leakage_fj) == {100}) is even

@@ -8,7 +8,16 @@ import pytest
 from seneca_sim.errors import InputError
 from workloads.studies.__main__ import HERE, lines_of, main
 from workloads.studies.picture import draw_scaling, series
-from workloads.studies.tables import VIEWS, batches, choice, compare, energies, gains, parts, scaling
+from workloads.studies.tables import (
+    VIEWS,
+    batches,
+    choice,
+    compare,
+    energies,
+    gains,
+    parts,
+    scaling,
+)
 
 
 def row(variant: str, joules: float, seconds: float, macs: float) -> dict[str, Any]:

@@ -6,7 +6,7 @@ events are delivered, so each site is checked by itself. Needs Numba, not torch.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np

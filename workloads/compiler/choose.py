@@ -141,7 +141,9 @@ class _Search:
         found: list[Plan] = []
         errors: list[CapacityError] = []
         names = ("grouped",) if self.settings.fewest else ("mixed", "grouped")
-        for way in (self.together, *(partial(self.apart, name) for name in names)):
+        ways: list[Callable[[], Plan]] = [self.together]
+        ways += [partial(self.apart, name) for name in names]
+        for way in ways:
             try:
                 found.append(way())
             except CapacityError as error:

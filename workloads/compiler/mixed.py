@@ -111,10 +111,10 @@ def walk(
     counts = _fewest(groups, layer, shared)
     if counts is None:
         return
-    now = _point(groups, kind, shared, counts, densities)
+    now: Point | None = _point(groups, kind, shared, counts, densities)
     while now is not None:
         yield now
-        best, chosen = 0.0, None
+        best, chosen = 0.0, None  # type: float, Point | None
         for names in _clusters(layer, shared):
             if groups.fixed & set(names):
                 continue

@@ -14,8 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from seneca_sim.errors import InputError, SenecaError
-from seneca_sim.report.noc_plot import check_picture
-from workloads.studies.picture import draw_scaling
+from workloads.studies.picture import check_picture, draw_scaling
 from workloads.studies.tables import VIEWS
 
 HERE = Path(__file__).parent

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import io
 from collections.abc import Sequence
+from importlib.util import find_spec
 from math import log2
 from pathlib import Path
 
+from seneca_sim.errors import InputError
 from seneca_sim.files import write_bytes
-from seneca_sim.report.noc_plot import check_picture
 from workloads.studies.tables import Row
 
 # Okabe and Ito's palette, which colour-blind readers can tell apart.
 _COLOURS = {"generation": "#0072B2", "pipelined": "#D55E00"}
 _LABELS = {"generation": "a token alone", "pipelined": "tokens overlapping"}
+_FORMATS = (".svg", ".png", ".pdf")
+
+
+def check_picture(path: Path) -> None:
+    """Refuse a file that cannot be drawn, before anything is simulated.
+
+    Raises:
+        InputError: another suffix, or matplotlib is not installed.
+    """
+    if path.suffix not in _FORMATS:
+        raise InputError(f"{path}: unknown kind of picture; expected {', '.join(_FORMATS)}")
+    if find_spec("matplotlib") is None:
+        raise InputError("plots need matplotlib: pip install 'seneca-sim[plots]'")
 
 
 def series(rows: Sequence[Row], mode: str) -> tuple[list[int], list[float], list[float]]:
