@@ -7,6 +7,9 @@ from typing import Any
 import pytest
 from cli_tools import Call
 
+from seneca_sim.cli.options import with_order
+from seneca_sim.cli.settings import parse_settings
+
 SHORT = ("--set", "workload.tokens=2", "--set", "workload.context=3", "--chip", "seneca-4x4")
 
 
@@ -124,9 +127,13 @@ def test_sequences_side_by_side(call: Call, tiny: Path, text: Path, tmp_path: Pa
     for variant in summary["variants"]:
         assert (variant["tokens"], variant["sequences"]) == (4, 2)
         assert variant["throughput"]["tokens_per_s"] == 4 / variant["time_s"]
-    same = call("run", tiny, "--text", text, *SHORT, "--set", "mapping.batch=2", "--no-accuracy",
-                "--json")  # fmt: skip
-    assert json.loads(same.out)["run_id"] == summary["run_id"]
+
+
+def test_batch_and_mode_are_settings_and_win() -> None:
+    sets = with_order(("mode=generation", "mapping.batch=9"), 2, "pipelined")
+    settings = parse_settings(sets)
+    assert (settings.mode, settings.whole("mapping.batch")) == ("pipelined", 2)
+    assert with_order(("mode=pipelined",), None, None) == ("mode=pipelined",)
 
 
 def test_values_of_sequences_are_checked(call: Call, tiny: Path, text: Path) -> None:

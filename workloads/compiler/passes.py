@@ -121,11 +121,11 @@ def _too_small(graph: LayerGraph, chip: Chip, settings: MapSettings, count: int)
             f"{graph.name} does not fit chip {chip.name} ({chip.cores} cores) in {count} passes; "
             "raise mapping.passes, or let mapping.passes=auto find the fewest"
         )
+    head = ", or leave the head out (mapping.head=out)" if worst == layers - 1 else ""
     return CapacityError(
         f"{graph.name} does not fit chip {chip.name} ({chip.cores} cores) even one layer at a "
         f"time: layer {worst} of {layers} alone takes {needs}, beside the states of the others; "
-        "raise core.data_memory_bits or the number of cores, or leave the head out "
-        "(mapping.head=out)"
+        f"raise core.data_memory_bits or the number of cores{head}"
     )
 
 
