@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import struct
 import tempfile
 from pathlib import Path
 
@@ -32,6 +34,17 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file in UTF-8; see `write_bytes`."""
     write_bytes(path, text.encode())
+
+
+def sorted_header(raw: bytes) -> bytes:
+    """The bytes of a safetensors file, its header sorted: equal contents, equal files.
+
+    The library writes the header's metadata in a random order.
+    """
+    (size,) = struct.unpack_from("<Q", raw)
+    header = json.dumps(json.loads(raw[8 : 8 + size]), sort_keys=True, separators=(",", ":"))
+    padded = header.encode() + b" " * (-len(header.encode()) % 8)
+    return struct.pack("<Q", len(padded)) + padded + raw[8 + size :]
 
 
 def _umask() -> int:

@@ -21,6 +21,7 @@ from workloads.training import run
 from workloads.training.cli import main
 from workloads.training.data import Text
 from workloads.training.evaluate import held_out, score
+from workloads.training.export import write_weights
 from workloads.training.run import build, train
 from workloads.training.settings import Settings
 from workloads.training.state import save_state
@@ -120,6 +121,31 @@ def test_a_killed_run_ends_with_the_same_bytes(
     assert [row[:5] for row in resumed.progress.curve] == strip
     another = train(replace(settings, seed=1), TRAIN, VALID, tmp_path / "other", say=silent)
     assert any(not torch.equal(t, another.weights[n]) for n, t in whole.weights.items())
+
+
+def test_training_asks_for_a_fixed_order_of_sums_and_gives_the_setting_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    during: list[bool] = []
+    step = run.Trainer.step
+
+    def noted(self: run.Trainer) -> None:
+        during.append(torch.are_deterministic_algorithms_enabled())
+        step(self)
+
+    monkeypatch.setattr(run.Trainer, "step", noted)
+    train(replace(TINY, steps=2), TRAIN, VALID, tmp_path / "one", say=silent)
+    assert during == [True, True]
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_equal_weights_are_equal_files(tmp_path: Path) -> None:
+    # Two metadata keys, which the library writes in an order that differs from call to call.
+    weights = {"b": torch.ones(2), "a": torch.zeros(3)}
+    for n in range(8):
+        write_weights(tmp_path / f"{n}", weights, replace(TINY, model="opt"))
+    assert len({(tmp_path / f"{n}").read_bytes() for n in range(8)}) == 1
+    assert torch.equal(load_file(tmp_path / "0")["a"], torch.zeros(3))
 
 
 def test_it_stops_early_and_keeps_the_best_look(tmp_path: Path) -> None:

@@ -6,7 +6,6 @@ order, so the header is sorted afterwards.
 
 import json
 import os
-import struct
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from seneca_sim.errors import InputError
+from seneca_sim.files import sorted_header
 from workloads.traces import canonical
 from workloads.traces.checks import check_array
 from workloads.traces.sites import TraceShape, check_names, check_shape, site_widths
@@ -65,10 +65,7 @@ def read_trace(
 def encode(trace: ActivationTrace) -> bytes:
     """Give the bytes of the file of `trace`."""
     raw = save(canonical.arrays(trace), metadata=canonical.metadata(trace))
-    (size,) = struct.unpack_from("<Q", raw)
-    header = json.dumps(json.loads(raw[8 : 8 + size]), sort_keys=True, separators=(",", ":"))
-    padded = header.encode() + b" " * (-len(header.encode()) % 8)
-    return struct.pack("<Q", len(padded)) + padded + raw[8 + size :]
+    return sorted_header(raw)
 
 
 @contextmanager

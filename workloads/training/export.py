@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
-from seneca_sim.files import write_bytes, write_text
+from seneca_sim.files import sorted_header, write_bytes, write_text
 from workloads.models.opt import OptShape
 from workloads.training.settings import Settings
 from workloads.training.state import CURVE
@@ -29,7 +29,7 @@ def write_weights(path: Path, weights: dict[str, Tensor], settings: Settings) ->
     metadata = {"format": "pt", "model_type": settings.model}
     if settings.model == "opt":
         metadata["num_attention_heads"] = str(settings.heads)
-    write_bytes(path, save(weights, metadata))
+    write_bytes(path, sorted_header(save(weights, metadata)))
 
 
 def write_curve(path: Path, rows: Sequence[Sequence[float]]) -> None:

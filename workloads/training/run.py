@@ -22,6 +22,7 @@ from workloads.training.data import Sampler, Text
 from workloads.training.evaluate import HeldOut, held_out, score
 from workloads.training.opt import TrainableOpt
 from workloads.training.optim import learning_rate, optimiser, update_average
+from workloads.training.repeatable import repeatable
 from workloads.training.rwkv4 import TrainableRwkv4
 from workloads.training.settings import MEASURED_STEPS, Settings
 from workloads.training.state import Progress, load_state, save_state
@@ -170,11 +171,12 @@ def train(
         raise InputError(f"{state}: a run is here; resume it or choose another folder")
     _check_device(settings.device)
     out.mkdir(parents=True, exist_ok=True)
-    trainer = Trainer(settings, text, valid)
-    if resume:
-        trainer.restore(*load_state(state, settings, text.sha256))
-        say(f"resumed after step {trainer.progress.step}")
-    stopped = _loop(trainer, state, text.sha256, say)
+    with repeatable():
+        trainer = Trainer(settings, text, valid)
+        if resume:
+            trainer.restore(*load_state(state, settings, text.sha256))
+            say(f"resumed after step {trainer.progress.step}")
+        stopped = _loop(trainer, state, text.sha256, say)
     weights = {name: tensor.cpu() for name, tensor in trainer.progress.best.items()}
     count = sum(tensor.numel() for tensor in weights.values())
     return Trained(weights, trainer.progress, stopped, count)
