@@ -15,12 +15,14 @@ from workloads.compiler import (
     lower,
     mask_stream,
     rwkv4_graph,
+    rwkv7_graph,
     smallest_cores,
     stack,
 )
 from workloads.compiler.choose import STRATEGIES
 from workloads.compiler.mapping_file import read_mapping
 from workloads.compiler.placement import NAMES
+from workloads.zoo import load_shape
 
 TEXT = (Path(__file__).parents[2] / "docs" / "compiler.md").read_text(encoding="utf-8")
 SIZES = {"169M": (12, 768), "430M": (24, 1024), "3B": (32, 2560), "14B": (40, 5120)}
@@ -36,6 +38,18 @@ def test_core_counts(model: str) -> None:
     for bits, told in zip(("int4", "int8"), row.groups(), strict=True):
         how = MapSettings(strategy="grouped", bits=bits)
         assert f"{smallest_cores(graph, Chip('c'), how):,}" == told
+
+
+@pytest.mark.parametrize("name", ["rwkv7-0.1b", "rwkv7-2.9b"])
+def test_core_counts_of_rwkv7(name: str) -> None:
+    row = re.search(rf"^\| {re.escape(name)} \| ([\d,]+) \| ([\d,]+) \|", TEXT, re.M)
+    assert row
+    sizes = {k: int(v) for k, v in load_shape(name).shape.stated().items() if k != "family"}
+    for bits, told in zip(("int4", "int8"), row.groups(), strict=True):
+        cores = smallest_cores(
+            rwkv7_graph(name, sizes, head="out"), Chip("c"), MapSettings(bits=bits)
+        )
+        assert f"{cores:,}" == told
 
 
 def test_every_setting_has_a_row() -> None:
