@@ -14,7 +14,7 @@ from tiny_run import LOADED, TINY_STREAM, rwkv, tiny, tiny_activity
 
 from seneca_sim.chip.load import load_chip
 from seneca_sim.config import Mark
-from seneca_sim.results.kinds import ATTENTION, KINDS, MATRICES, OTHER
+from seneca_sim.results.kinds import ATTENTION, KINDS, MATRICES, OTHER, RELOADING
 
 PJ = 1000
 # Instructions: core 0 takes 8 events (20 + 80 + 6) and sends a packet (20); core 1 takes n events
@@ -175,7 +175,7 @@ def test_every_breakdown_adds_up_to_the_total(mode: str) -> None:
         assert sum(parts.values()) == run.energy_fj - leak
     assert OTHER not in run.by_kind
     assert list(run.by_kind) == [kind for kind in KINDS if kind in run.by_kind]
-    assert set(KINDS) - set(run.by_kind) == {OTHER, ATTENTION, MATRICES}
+    assert set(KINDS) - set(run.by_kind) == {OTHER, ATTENTION, MATRICES, RELOADING}
 
 
 def test_the_chip_is_the_loaded_one() -> None:

@@ -104,7 +104,10 @@ def check_values(
         InputError: trace, weights and program do not belong together, or values are missing.
         DeadlockError: the program waits for something that nobody sends.
     """
-    together = in_turns(_by_sequence(program, trace))
+    pieces = _by_sequence(program, trace)
+    for piece in pieces:
+        check_shape(program, piece)
+    together = in_turns(pieces)
     inputs = {"emb": _embeddings(together, weights)}
     checks: list[SiteCheck] = []
     for part in parts_of(program) if program.passes else (program,):
