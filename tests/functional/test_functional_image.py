@@ -93,7 +93,8 @@ def test_words_may_overlap_where_a_program_is_wrong():
             {"tensor": "half:t"},
             {"t": MATRIX[:2]},
             "region w: unknown transform in 'half:t'; expected one of wkv_decay, wkv_shift, "
-            "shift_r, shift_w, shift_k, shift_v, shift_a, shift_g, padding, inverse, shares, inverse_root, lowest, threshold, scale",
+            "shift_r, shift_w, shift_k, shift_v, shift_a, shift_g, padding, inverse, shares, "
+            "inverse_root, lowest, threshold, scale",
         ),
         (
             {"word_bits": 2},
