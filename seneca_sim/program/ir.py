@@ -155,6 +155,14 @@ class Pass:
     """A part of a program that runs by itself on a small chip: its rows in each table.
 
     They follow those of the pass before; see `seneca_sim.program.passes`.
+
+    Attributes:
+        sites: how many vectors.
+        core_sets: how many sets of endpoints.
+        routes: how many routes.
+        consumers: how many places where vectors end.
+        stages: how many stages.
+        regions: how many rows of the memory map.
     """
 
     sites: int

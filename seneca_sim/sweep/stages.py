@@ -29,7 +29,7 @@ from seneca_sim.results.quick import price_totals, totals_summary
 from seneca_sim.results.summary import variant_of
 from seneca_sim.results.traffic import link_flits
 from seneca_sim.sweep.resolve import Case, resolve
-from seneca_sim.sweep.watch import Memo
+from seneca_sim.sweep.watch import DERIVED, Memo
 from seneca_sim.sweep.workload import Workload
 
 COMPILE, STREAM, SIMULATE, PRICE = "compile", "stream", "simulate", "price"
@@ -76,7 +76,7 @@ class Outcome:
     `work` names the stages that ran for it, in order. `passing` is true for an error that another
     start may not meet again: no word of ours, but a full memory, say. `seconds` is how long it
     took. `counts` are what to keep of a simulation, if there was one; `off_core` says that its
-    program has weights off the cores, so that its cycles follow the clock.
+    cycles follow the clock, as weights lie off the cores or the mapping was chosen for the memory.
     """
 
     index: int
@@ -164,7 +164,7 @@ class Stages:
             work=tuple(work),
             reads=self._programs.reads,
             counts=self._kept(counts) if SIMULATE in work else "",
-            off_core=counts.off_core,
+            off_core=counts.off_core or bool(self._programs.reads & DERIVED),
         )
 
     def _simulated(self, case: Case, work: list[str]) -> tuple[Counts, dict[str, Any]]:

@@ -18,7 +18,10 @@ Reads = dict[str, object]
 T = TypeVar("T")
 PATHS = "*"
 """Noted where a result depends on which settings there are."""
-_NOTES = "_watch_notes"
+DERIVED = frozenset({"memory_latency_cycles"})
+"""Quantities of a chip that are noted as themselves, not as the fields that they come from: what
+follows the memory's latency in cycles does not follow the clock beyond that."""
+_NOTES, _ORIGINAL = "_watch_notes", "_watch_original"
 _classes: dict[type[Any], type[Any]] = {}
 
 
@@ -34,7 +37,7 @@ def _watched(spec: Any, reads: Reads, prefix: str) -> Any:
         if is_dataclass(value):
             value = _watched(value, reads, f"{prefix}{f.name}.")
         copy.__dict__[f.name] = value
-    copy.__dict__[_NOTES] = reads, prefix
+    copy.__dict__[_NOTES], copy.__dict__[_ORIGINAL] = (reads, prefix), spec
     return copy
 
 
@@ -49,8 +52,10 @@ def _subclass(kind: type[Any]) -> type[Any]:
     plain = {f.name for f in fields(kind) if not is_dataclass(f.type)}
 
     def read(self: Any, name: str) -> Any:
-        value = object.__getattribute__(self, name)
-        if name in plain:
+        derived = name in DERIVED
+        source = object.__getattribute__(self, _ORIGINAL) if derived else self
+        value = object.__getattribute__(source, name)
+        if derived or name in plain:
             reads, prefix = object.__getattribute__(self, _NOTES)
             reads[prefix + name] = value
         return value

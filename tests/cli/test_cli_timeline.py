@@ -30,6 +30,7 @@ def trace(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_trace_as_a_timeline_with_its_packets(call: Call, trace: Path) -> None:
     done = call(
         "timeline", "--trace", trace, "--chip", "seneca-4x4", "-o", "t.pftrace",
+        "--set", "mapping.strategy=output-split",  # on all cores, whatever the choice would be
         "--packets", "p.csv", "--json",
     )  # fmt: skip
     assert (done.code, done.err) == (0, "")
@@ -145,7 +146,18 @@ def test_the_smallest_chip_that_fits(call: Call, trace: Path) -> None:
     ],
 )
 def test_what_is_refused(call: Call, trace: Path, options: tuple[str, ...], message: str) -> None:
-    done = call("timeline", "--trace", trace, "--chip", "seneca-4x4", "-o", "t.pftrace", *options)
+    done = call(
+        "timeline",
+        "--trace",
+        trace,
+        "--chip",
+        "seneca-4x4",
+        "--set",
+        "mapping.strategy=output-split",
+        "-o",
+        "t.pftrace",
+        *options,
+    )
     assert (done.code, done.out) == (2, "")
     assert message in done.err
     assert done.err.count("\n") == 1

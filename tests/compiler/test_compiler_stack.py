@@ -206,6 +206,6 @@ def test_no_passes() -> None:
     with pytest.raises(InputError, match="has no off-core memory to load weights from"):
         in_passes(graph, make_chip(4, 3), MapSettings())
     with pytest.raises(
-        CapacityError, match="even one layer at a time: layer 0 of 3 alone takes 16 cores"
+        CapacityError, match="even one layer at a time: layer 0 of 3 alone takes 15 cores"
     ):
         in_passes(graph, hbm(make_chip(1, 1, data_memory_bits=100_000)), MapSettings())

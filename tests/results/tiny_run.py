@@ -75,6 +75,7 @@ def rwkv(
     mode: str = "generation", density: float = 0.5, label: str = "natural", packets: bool = False
 ) -> RunResult:
     """One block of width 32 and a head on 16 cores, three tokens."""
+    from workloads.compiler.choose import MapSettings
     from workloads.compiler.lower import lower
     from workloads.compiler.rwkv4 import rwkv4_graph
     from workloads.compiler.stream import event_stream
@@ -82,7 +83,8 @@ def rwkv(
 
     shape = {"layers": 1, "width": 32, "ffn": 128, "vocab": 40}
     loaded = load_chip("seneca-4x4")
-    program = lower(rwkv4_graph("small", shape), loaded.chip)
+    settings = MapSettings(strategy="output-split")  # on all cores, whatever the choice would be
+    program = lower(rwkv4_graph("small", shape), loaded.chip, settings=settings)
     densities = dict.fromkeys(SITES, density)
     trace = synthesise({"family": "rwkv4", **shape}, densities, tokens=3, seed=1)  # type: ignore[typeddict-item]
     stream = event_stream(program, trace)
