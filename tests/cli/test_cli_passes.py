@@ -29,6 +29,7 @@ def test_values_of_passes_are_checked(call: Call, tiny: Path, text: Path) -> Non
     assert "vectors agree" in done.out
 
 
+@pytest.mark.nightly
 def test_run_tells_what_reloading_costs(call: Call, tiny: Path, text: Path, tmp_path: Path) -> None:
     out = tmp_path / "run"
     done = call("run", tiny, "--text", text, *PASSES, "--no-accuracy", "--out", out)

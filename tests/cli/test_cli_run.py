@@ -115,6 +115,7 @@ def test_a_run_leaves_no_temporary_file(
     assert {p.name for p in tmp_path.iterdir()} == {"here", "cache"}
 
 
+@pytest.mark.nightly
 def test_sequences_side_by_side(call: Call, tiny: Path, text: Path, tmp_path: Path) -> None:
     """Each has tokens of its own piece of the text; the report tells both rates."""
     done = call("run", tiny, "--text", text, *SHORT, "--batch", 2, "--no-accuracy", "--out",

@@ -107,6 +107,7 @@ def test_the_choice_on_a_grid(name: str, cores: int, share: float, away: bool) -
     check(name, cores, share, away, (*ROWS, "tiles-2d", "input-split"))
 
 
+@pytest.mark.nightly
 def test_more_cores_are_used_where_they_help() -> None:
     """From chip to chip the choice is never slower, whatever strategy it falls on."""
     cycles = []

@@ -144,7 +144,11 @@ def test_bf16_is_near_fp32() -> None:
 
 @pytest.mark.parametrize(
     ("bits", "mode", "window"),
-    [("int4", "generation", 2), ("bf16", "pipelined", 2), ("bf16", "pipelined", 1)],
+    [
+        ("int4", "generation", 2),
+        pytest.param("bf16", "pipelined", 2, marks=pytest.mark.nightly),
+        pytest.param("bf16", "pipelined", 1, marks=pytest.mark.nightly),
+    ],
 )
 def test_both_engines_agree(bits: str, mode: Any, window: int) -> None:
     """Also where block 0's values must wait for the next block's heads."""
@@ -157,6 +161,7 @@ def test_both_engines_agree(bits: str, mode: Any, window: int) -> None:
     assert not mine.differences(reference.simulate(chip, mapped, stream, mode=mode))
 
 
+@pytest.mark.nightly
 def test_first_values_have_a_window() -> None:
     """Every head of every block but the last sends them on, and waits for the next block's."""
     mapped = program()
@@ -199,6 +204,7 @@ def test_macs_of_the_program_are_those_of_the_family() -> None:
     assert weights == FAMILIES["rwkv7"].block_macs(shape)
 
 
+@pytest.mark.nightly
 def test_kinds_of_dense_work() -> None:
     mapped = program()
     kinds = dict(zip((s.name for s in mapped.sites), site_kinds(mapped), strict=True))

@@ -7,6 +7,7 @@ import shlex
 import subprocess
 from pathlib import Path
 
+import pytest
 from golden_tools import Call, own_golden
 
 from seneca_sim.cli.golden_jobs import unpacked
@@ -30,6 +31,7 @@ def shape(text: str) -> str:
     return " ".join(re.sub(r"\d[\d,.]*", "#", text).split())
 
 
+@pytest.mark.nightly
 def test_the_session(call: Call) -> None:
     for text in blocks("yaml")[:2]:
         name = "chip.yaml" if "seneca-chip" in text else "energy.yaml"

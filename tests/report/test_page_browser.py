@@ -104,6 +104,7 @@ def test_every_chart_of_a_run(show: Any) -> None:
     assert colours > 3
 
 
+@pytest.mark.nightly
 def test_going_into_the_tree_and_back(show: Any) -> None:
     page = show("run")
     page.locator("#tree rect.mark").first.click()
@@ -112,6 +113,7 @@ def test_going_into_the_tree_and_back(show: Any) -> None:
     assert page.locator("#tree .crumbs").inner_text().startswith("whole run")
 
 
+@pytest.mark.nightly
 def test_hover_variants_and_theme(show: Any) -> None:
     page = show("run")
     page.locator("#variants rect.mark").first.hover()
@@ -124,6 +126,7 @@ def test_hover_variants_and_theme(show: Any) -> None:
     assert show("run", "dark").evaluate("document.documentElement.dataset.theme") == "dark"
 
 
+@pytest.mark.nightly
 def test_tables_and_csv(show: Any) -> None:
     page = show("run")
     page.locator("#tree summary").click()
@@ -137,6 +140,7 @@ def test_tables_and_csv(show: Any) -> None:
     assert download.value.suggested_filename == "phases-sparsified.csv"
 
 
+@pytest.mark.nightly
 def test_filters_of_a_study(show: Any) -> None:
     page = show("study")
     assert marks(page, "pareto", "circle.mark") == 60

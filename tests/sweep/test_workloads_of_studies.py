@@ -148,6 +148,7 @@ def test_each_point_gets_the_smallest_chip_that_fits(answer: Any, tmp_path: Path
     assert cores[0] > cores[-1] >= 2
 
 
+@pytest.mark.nightly
 def test_slices_of_equal_events_follow_the_trace(answer: Any, tmp_path: Path) -> None:
     settings = (
         "workload.tokens: 2, workload.hot_channels: 1, mapping.strategy: tiles-2d, "

@@ -52,6 +52,7 @@ def _of(chip: OntoChip, shape: object, bits: str) -> Program:
 
 
 @families
+@pytest.mark.nightly
 def test_a_wrong_weight_is_found_where_it_is(make: Callable[[], Loaded]) -> None:
     chip = onto_chip(make())
     name = next(n for n in chip.tensors if n.endswith(("ffn.value.weight", "fc2.weight")))
