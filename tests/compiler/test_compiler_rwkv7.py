@@ -130,6 +130,7 @@ def test_bits_are_those_of_the_kernels(lanes: int) -> None:
     assert all(np.array_equal(a, b) for a, b in zip(*(i.words for i in images), strict=True))
 
 
+@pytest.mark.nightly
 def test_bf16_is_near_fp32() -> None:
     model = random_model()
     mapped = program()

@@ -154,6 +154,7 @@ def test_filters_of_a_study(show: Any) -> None:
     assert page.locator("#failed .note").count() == 1
 
 
+@pytest.mark.nightly
 def test_hover_and_brush_of_a_study(show: Any) -> None:
     page = show("study")
     page.locator("#pareto").scroll_into_view_if_needed()
