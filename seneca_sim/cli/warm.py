@@ -8,7 +8,7 @@ from contextlib import suppress
 
 def _load() -> None:
     import workloads.compiler
-    import workloads.traces  # noqa: F401
+    import workloads.traces  # noqa: F401 - loaded for those to be forked, not used here
     from seneca_sim.conformance.build import stream_of
     from seneca_sim.conformance.programs import chip, single
     from seneca_sim.engine.compiled import simulate

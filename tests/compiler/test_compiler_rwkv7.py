@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 from builders import make_chip
+from same_bits import values_as_the_texts
 
 from seneca_sim.chip import Chip, MemorySpec
 from seneca_sim.cost.kernel import load_kernel
@@ -120,14 +121,7 @@ def test_bits_are_those_of_the_kernels(lanes: int) -> None:
     mapped = program(make_chip(8, 8, npes=lanes, line_bits=16 * lanes), strategy="grouped")
     tensors = rwkv7_tensors({k: v.numpy() for k, v in model.weights.items()})
     rows = model.weights["emb.weight"][TOKENS[:2]].numpy()
-    images = [MemoryImage.load(mapped, tensors, "bf16") for _ in range(2)]
-    mine, texts = (
-        list(run_values(mapped, image, {"emb": rows}, interpret=text))
-        for image, text in zip(images, (False, True), strict=True)
-    )
-    for a, b in zip(mine, texts, strict=True):
-        assert all(np.array_equal(a[name], b[name]) for name in a)
-    assert all(np.array_equal(a, b) for a, b in zip(*(i.words for i in images), strict=True))
+    assert len(values_as_the_texts(mapped, tensors, rows)) == 2
 
 
 @pytest.mark.nightly

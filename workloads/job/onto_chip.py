@@ -134,4 +134,5 @@ def rounded(chip: OntoChip, matrices: Sequence[str], bits: int) -> OntoChip:
     for name in matrices:
         stored = torch.from_numpy(quantise(chip.tensors[name], bits).dequantised())
         weights[name] = stored if stored.shape == weights[name].shape else stored.T.contiguous()
+    # A family's shape is its model's own; the union of families cannot tell mypy so.
     return onto_chip(type(chip.model)(chip.model.shape, weights))  # type: ignore[arg-type]

@@ -261,7 +261,8 @@ class Machine:
             core,
             packet.events,
             packet.flits,
-            self._distance(self.program.routes[packet.route].source, core),
+            # Router outputs crossed, the one into the core or the host included (S7).
+            len(xy_path(self.chip, self.program.routes[packet.route].source, core)),
             packet.created,
             packet.injected,
             arrived,
@@ -269,10 +270,6 @@ class Machine:
             cycle_of(self.env),
             stalled,
         )
-
-    def _distance(self, source: int, target: int) -> int:
-        """Router outputs crossed, the one into the core or the host included (S7)."""
-        return len(xy_path(self.chip, source, target))
 
     # -- windows and credits (S14) -----------------------------------------------------------
 
