@@ -181,5 +181,3 @@ def test_what_is_refused() -> None:
         in_passes(graph, replace(chip, columns=2, rows=1), MapSettings())
     with pytest.raises(InputError, match="runs in 2 passes, and an engine runs one at a time"):
         compiled.simulate(chip, program, stream)
-    with pytest.raises(InputError, match="no log of packets or slices is kept"):
-        simulate_passes(compiled.simulate, chip, program, stream, log_packets=True)
