@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import isqrt
 
 from seneca_sim.chip import Chip
 from seneca_sim.errors import CapacityError, InputError
@@ -296,6 +297,12 @@ class _Search:
             f"{head}layer {graph.layers[worst].name} on {cores} cores needs {need:,} bits on its "
             f"fullest core, which has {have:,}; {tail}"
         )
+
+
+def mesh_of(cores: int) -> tuple[int, int]:
+    """Columns and rows of the smallest mesh of so many cores, as square as it goes."""
+    columns = isqrt(cores - 1) + 1
+    return columns, -(-cores // columns)
 
 
 def smallest_cores(graph: LayerGraph, chip: Chip, settings: MapSettings) -> int:
