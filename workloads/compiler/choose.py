@@ -12,7 +12,7 @@ from seneca_sim.errors import CapacityError, InputError
 from workloads.compiler.estimate import Densities
 from workloads.compiler.fit import Fit
 from workloads.compiler.graph import LayerGraph
-from workloads.compiler.graph_check import check_graph
+from workloads.compiler.graph_check import check_graph, check_lanes
 from workloads.compiler.groups import Counts, Groups
 from workloads.compiler.memory import Options
 from workloads.compiler.mixed import share_out
@@ -116,6 +116,7 @@ def choose(graph: LayerGraph, chip: Chip, settings: MapSettings) -> Plan:
             "set memory.kind to hbm, stt-mram or lpddr"
         )
     check_graph(graph)
+    check_lanes(graph, chip.core.npes)
     options = settings.options(chip)
     ready = scaled(graph) if options.precision.scaled else graph
     search = _Search(graph, Fit(ready, options), settings)
