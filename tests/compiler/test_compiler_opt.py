@@ -136,8 +136,8 @@ def test_heads_stay_whole() -> None:
 
 
 # A head of 80 channels and 512 tokens. Keys are lines of tokens: 5 instructions each for 80 of
-# them, whatever the lanes. Products: 34 cycles for a line and eight words. Softmax: 24 a line, 28 and two
-# trees of 3 a step. Then rows a line of channels or tokens: append 2, start 2, send 4.
+# them, whatever the lanes. Products: 34 cycles for a line and eight words. Softmax: 24 a line, 28
+# and two trees of 3 a step. Then rows a line of channels or tokens: append 2, start 2, send 4.
 BY_HAND = {
     4: [6 + 400 + 20 * 2, 128 * 2, 1280 * 34, 128 * 24 + 28 + 12, 1280 * 34, 2 + 20 * 4],
     8: [6 + 400 + 10 * 2, 64 * 2, 640 * 34, 64 * 24 + 28 + 18, 640 * 34, 2 + 10 * 4],
