@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from math import isqrt
 from typing import TYPE_CHECKING
 
 from seneca_sim.chip import Chip
@@ -40,24 +39,53 @@ def compile_shape(
     from workloads.compiler.passes import compile_passes
 
     graph, how = graph_of(name, shape, settings), map_settings(settings, trace)
-    passes, reload = settings.run["mapping.passes"], settings.run["mapping.reload"]
+    count = _passes(settings, how)
+    if count is None:
+        return lower(graph, chip, settings=how)
+    return compile_passes(graph, chip, how, count, ahead=_ahead(settings))
+
+
+def _ahead(settings: Settings) -> bool:
+    """Whether a pass is loaded while the one before runs."""
+    reload = settings.run["mapping.reload"]
     if reload not in RELOADS:
         raise InputError(f"--set mapping.reload={reload}: expected {' or '.join(RELOADS)}")
+    return reload == "ahead"
+
+
+def _passes(settings: Settings, how: MapSettings) -> int | None:
+    """How many passes: None for a whole model, 0 for the fewest that fit.
+
+    Raises:
+        InputError: passes beside settings that leave them no sense.
+    """
+    passes = settings.run["mapping.passes"]
+    _ahead(settings)
     if passes == "off":
-        return lower(graph, chip, settings=how)
-    if settings.run["mapping.fit"] == "smallest" or how.weights == "shared":
+        return None
+    if how.weights == "shared":
         raise InputError(
-            f"--set mapping.passes={passes}: passes reuse a chip that is there, and its own "
-            "memory; leave mapping.fit and mapping.weights out"
+            f"--set mapping.passes={passes}: with mapping.weights=shared weights stay in off-core "
+            "memory and come event by event, so no pass has any to load; leave one of the two out"
+        )
+    if passes == "auto" and settings.run["mapping.fit"] == "smallest":
+        raise InputError(
+            "--set mapping.passes=auto: finds the fewest passes on a chip that is given, and "
+            "mapping.fit=smallest the smallest chip for passes that are given; say how many, as in "
+            "mapping.passes=4"
         )
     count = 0 if passes == "auto" else settings.whole("mapping.passes")
-    return compile_passes(graph, chip, how, count, ahead=reload == "ahead")
+    if passes != "auto" and not count:
+        raise InputError(f"--set mapping.passes={passes}: expected off, auto or a number from 1 on")
+    return count
 
 
 def fitted_chip(
     name: str, shape: Mapping[str, object], loaded: LoadedChip, chip: str, settings: Settings
 ) -> LoadedChip:
     """The chip itself, or with `mapping.fit=smallest` the smallest mesh of its cores that fits.
+
+    With `mapping.passes=N` it is the smallest on which the model runs in N passes.
 
     Args:
         name: of the model.
@@ -80,11 +108,16 @@ def fitted_chip(
         raise InputError(
             f"--set mapping.fit=smallest chooses the mesh itself: leave {' and '.join(given)} out"
         )
-    from workloads.compiler import choose
+    from workloads.compiler.choose import choose, mesh_of
+    from workloads.compiler.passes import fewest_cores
 
-    cores = choose(graph_of(name, shape, settings), loaded.chip, map_settings(settings)).cores
-    columns = isqrt(cores - 1) + 1
-    rows = -(-cores // columns)
+    graph, how = graph_of(name, shape, settings), map_settings(settings)
+    count = _passes(settings, how)
+    if count is None or count < 2:
+        cores = choose(graph, loaded.chip, how).cores
+    else:
+        cores = fewest_cores(graph, loaded.chip, how, count, ahead=_ahead(settings))
+    columns, rows = mesh_of(cores)
     size = {"columns": str(columns), "rows": str(rows), "name": f"{loaded.chip.name}-fitted"}
     return load_chip(chip, {**settings.chip, **size})
 

@@ -56,7 +56,8 @@ def run_kernel(
         kernel: a linked kernel; its `npes` is the number of lanes.
         memory: each operand as floats, or as uint16 words taken as they are. An operand has the
             shape of its declared axes, and lanes last if `row` is among them: `w[g, row]` is
-            (g, rows, npes), `acc[row, 4]` is (rows, 4, npes), `value[g]` is (g,).
+            (g, rows, npes), `acc[row, 4]` is (rows, 4, npes), `value[g]` is (g,), and
+            `keys[row, lanes]` is (rows, npes, npes).
         rows: how often `row:` runs.
         g: events of the group.
         registers: values of the kernel's `in` registers, for kernels that have them.
@@ -80,7 +81,7 @@ def run_kernel(
 def _memory_of(
     kernel: Kernel, given: Mapping[str, ArrayLike], rows: int, g: int
 ) -> dict[str, Bits]:
-    sizes = {"row": rows, "lane": kernel.npes, "g": g}
+    sizes = {"row": rows, "lane": kernel.npes, "lanes": kernel.npes, "g": g}
     memory = {}
     for name, axes in kernel.memory:
         shape = tuple(sizes[axis] if axis in sizes else int(axis) for axis in axes)
@@ -99,19 +100,20 @@ def _bits(values: ArrayLike) -> Bits:
 
 
 def _unroll(body: tuple[Statement, ...], g: int, npes: int) -> Iterator[tuple[Instruction, int]]:
-    """Instructions in the order they issue, with the event number or the tree's lane shift."""
+    """Instructions in the order they issue, with the event, the lane or the tree's lane shift."""
     for statement in body:
         if not isinstance(statement, Loop):
             yield statement, 0
             continue
         shifts = [npes >> step for step in range(1, npes.bit_length())]
-        for index in range(g) if statement.trips == "G" else shifts:
+        turns = {"G": range(g), "lanes": range(npes), "tree": shifts}
+        for index in turns[statement.trips]:
             yield from ((instruction, index) for instruction in statement.body)
 
 
 @dataclass(frozen=True)
 class _Step:
-    """One place in the run: the row, and the event number or lane shift of the loop."""
+    """One place in the run: the row, and the event, lane or lane shift of the loop."""
 
     kernel: Kernel
     run: KernelRun
@@ -161,10 +163,12 @@ class _Step:
         """The array of an operand and where in it this step reads or writes."""
         name, _, subscript = operand.rstrip("]").partition("[")
         axes = dict(self.kernel.memory)[name]
-        places = {"row": self.row, "g": self.index}
+        places = {"row": self.row, "g": self.index, "lanes": self.index}
         index = tuple(
             places[axis] if axis in places else int(subscript) for axis in axes if axis != "lane"
         )
+        if subscript == "l" and "lanes" not in axes:
+            index += (self.index,)  # one lane's word, for all of them
         return self.run.memory[name], index
 
     def _capture(self, words: list[Bits]) -> None:

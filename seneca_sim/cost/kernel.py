@@ -66,7 +66,7 @@ class Kernel:
         width: rows of lanes that one `row:` serves; above 1 where a load brings several weights.
         max_rows: trips of `row:` at most, where a lane must not add up more terms; else None.
         error: what the values are worth, in words; empty where only rounding is to be said.
-        memory: data-memory operands and their axes (`row`, `lane`, `g`, numbers).
+        memory: data-memory operands and their axes (`row`, `lane`, `lanes`, `g`, numbers).
         registers: words used apart from those held once per event, of which there are
             `registers_per_event`.
         cycles: coefficients of the cycle count.
@@ -267,6 +267,6 @@ def _coefficients(sections: tuple[Section, ...], op: str, npes: int) -> Coeffici
         letter = {"prologue": "p", "row": "r"}.get(section.kind, "e")
         for instruction, trips in section.instructions:
             if MNEMONICS[instruction.mnemonic][0] == op:
-                steps = npes.bit_length() - 1 if trips == "tree" else 1
+                steps = {"tree": npes.bit_length() - 1, "lanes": npes}.get(trips, 1)
                 total[letter + ("1" if trips == "G" else "0")] += steps
     return Coefficients(**total)

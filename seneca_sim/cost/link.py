@@ -19,6 +19,7 @@ from seneca_sim.errors import InputError
 
 _BLOCKS = {
     "G": ("repeat G:", ("prologue", "row")),
+    "lanes": ("repeat lanes:", ("row",)),
     "tree": ("tree:", ("between", "epilogue")),
 }
 
@@ -79,9 +80,11 @@ class _Linker:
         for statement in section.body:
             if isinstance(statement, Loop):
                 _check_block(self.top.text, section, statement)
+                _check_lanes(self.top.text, statement.body, inside=statement.trips == "lanes")
                 body = tuple(self._straight(self.top, statement.body))
                 yield Loop(statement.trips, body, statement.line)
             else:
+                _check_lanes(self.top.text, (statement,), inside=False)
                 yield from self._straight(self.top, (statement,))
 
     def _straight(self, scope: _Scope, body: Iterable[Statement]) -> Iterator[Instruction]:
@@ -148,6 +151,16 @@ def _check_block(text: KernelText, section: Section, loop: Loop) -> None:
         expected = " or ".join(f"'{kind}:'" for kind in allowed)
         message = f"'{block}' stands in '{section.kind}:'; expected in {expected}"
         raise _error(text, loop.line, message)
+
+
+def _check_lanes(text: KernelText, body: Iterable[Instruction], *, inside: bool) -> None:
+    """`[l]` picks a word of memory, in a block that steps over the lanes."""
+    for instruction in body:
+        signature = MNEMONICS.get(instruction.mnemonic, ("", ""))[1]
+        for kind, operand in zip(signature, instruction.operands, strict=False):
+            if operand.endswith("[l]") and not (inside and kind == "m"):
+                message = f"'{operand}' is not memory in a block 'repeat lanes:'"
+                raise _error(text, instruction.line, message)
 
 
 def _check_memory(text: KernelText, line: int, operand: str) -> None:

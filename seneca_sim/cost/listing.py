@@ -110,12 +110,12 @@ def listing(kernel: Kernel, rows: int, g: int) -> tuple[SectionCost, ...]:
 
 def _section(kernel: Kernel, section: Section, rows: int, g: int) -> SectionCost:
     runs = rows if section.kind == "row" else 1
-    trips = {"G": g, "tree": kernel.npes.bit_length() - 1}
+    trips = {"G": g, "lanes": kernel.npes, "tree": kernel.npes.bit_length() - 1}
     lines: list[Line] = []
     address = 0
     for statement in section.body:
         if isinstance(statement, Loop):
-            block = "repeat G:" if statement.trips == "G" else "tree:"
+            block = "tree:" if statement.trips == "tree" else f"repeat {statement.trips}:"
             lines.append(Line(None, statement.line, block, 0))
             body, times, indent = statement.body, runs * trips[statement.trips], "  "
         else:

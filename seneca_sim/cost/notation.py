@@ -42,7 +42,7 @@ SECTIONS: Final = ("prologue", "row", "between", "epilogue")
 _FIELDS: Final = ("kernel", "mark", "source", "doc", "width", "max_rows", "error", "in", "out")
 _MARKS: Final = ("published", "second-hand", "derived", "assumed")
 _NAME = re.compile(r"[a-z_][a-z0-9_]*")
-_OPERAND = re.compile(r"[a-z_][a-z0-9_]*(\[(g|[0-9]+|\+h)\])?(\.[nbf][0-9])?|[0-9]+")
+_OPERAND = re.compile(r"[a-z_][a-z0-9_]*(\[(g|l|[0-9]+|\+h)\])?(\.[nbf][0-9])?|[0-9]+")
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Instruction:
 
 @dataclass(frozen=True)
 class Loop:
-    """A repeated block: `G` runs once per event of the group, `tree` log2(NPEs) times."""
+    """A repeated block: `G` runs once per event, `lanes` once per NPE, `tree` log2(NPEs) times."""
 
     trips: str
     body: tuple[Instruction, ...]
@@ -173,9 +173,10 @@ class _Reader:
         self.sections.append((name, []))
 
     def _open_loop(self, number: int, text: str) -> None:
-        trips = {"repeat G": "G", "tree": "tree"}.get(text)
+        trips = {"repeat G": "G", "repeat lanes": "lanes", "tree": "tree"}.get(text)
         if trips is None:
-            raise self.error(number, f"unknown block '{text}:'; expected 'repeat G:' or 'tree:'")
+            message = f"unknown block '{text}:'; expected 'repeat G:', 'repeat lanes:' or 'tree:'"
+            raise self.error(number, message)
         self.loop = (trips, number, [])
 
     def _close_loop(self) -> None:
@@ -213,7 +214,8 @@ class _Reader:
             self.memory[name] = tuple(part.strip() for part in axes.split(",")) if axes else ()
             if unknown := [axis for axis in self.memory[name] if not _is_axis(axis)]:
                 message = (
-                    f"unknown axis '{unknown[0]}' of '{name}'; expected row, lane, g or a number"
+                    f"unknown axis '{unknown[0]}' of '{name}'; expected row, lane, lanes, g or a "
+                    "number"
                 )
                 raise self.error(number, message)
 
@@ -282,7 +284,7 @@ def _names(text: str) -> tuple[str, ...]:
 
 
 def _is_axis(axis: str) -> bool:
-    return axis in ("row", "lane", "g") or axis.isdigit()
+    return axis in ("row", "lane", "lanes", "g") or axis.isdigit()
 
 
 def _hint(word: str, known: Iterable[str]) -> str:

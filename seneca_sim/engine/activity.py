@@ -48,7 +48,9 @@ SLICE_FIELDS = ("unit", "place", "since", "start", "end", "token", "item", "amou
 `since` is when a task was pushed into the FIFO, else the start. What the others are says the unit.
 """
 
-BLOCKED_SLICE, TASK_SLICE, STARVED_SLICE, CAPTURE_SLICE, LINK_SLICE, FETCH_SLICE = range(6)
+BLOCKED_SLICE, TASK_SLICE, STARVED_SLICE, CAPTURE_SLICE, LINK_SLICE, FETCH_SLICE, LOAD_SLICE = (
+    range(7)
+)
 """`unit` of a slice: what it is, its `place`, `item` and `amount`.
 
 - BLOCKED: a controller waits for the task FIFO; core, item of the task, 0.
@@ -57,6 +59,8 @@ BLOCKED_SLICE, TASK_SLICE, STARVED_SLICE, CAPTURE_SLICE, LINK_SLICE, FETCH_SLICE
 - CAPTURE: an event generator writes a packet; core, route, events.
 - LINK: a router output sends a packet; index in `chip.mesh.links`, route, flits.
 - FETCH: a memory channel sends weights; channel, item, bits.
+- LOAD: a memory channel brings the weights of a pass; channel, pass, bits. Its token is the first
+  of the turn.
 """
 
 

@@ -13,7 +13,14 @@ import numpy as np
 
 from seneca_sim.chip import Chip
 from seneca_sim.cost.ops import OP_INDEX, OPS
-from seneca_sim.engine.activity import POWER_WINDOW_CYCLES, Activity, Ints, Mode
+from seneca_sim.engine.activity import (
+    POWER_WINDOW_CYCLES,
+    WHOLE_RUN,
+    Activity,
+    Ints,
+    Mode,
+)
+from seneca_sim.engine.pass_logs import PassLogs
 from seneca_sim.errors import InputError
 from seneca_sim.program import EventStream, Program
 from seneca_sim.program.passes import Load, load_of, parts_of
@@ -49,23 +56,24 @@ def simulate_passes(
         mode: ``generation`` or ``pipelined``.
         window_cycles: width of the windows of `Activity.window_ops`.
         progress: called with the number of tokens done.
-        logs: further options of the engine; no logs of passes are kept.
+        logs: further options of the engine. Logs are those of the whole run, loads included.
 
     Raises:
-        InputError: a log of passes is asked for, or what an engine raises.
+        InputError: what an engine raises.
+        CapacityError: a log would have more rows than `log_window` allows.
     """
     if not program.passes:
         return simulate(
             chip, program, stream, mode=mode, window_cycles=window_cycles, progress=progress, **logs
         )
-    if logs.get("log_packets") or logs.get("log_slices"):
-        raise InputError(
-            f"program {program.name} runs in {len(program.passes)} passes, of which no log of "
-            "packets or slices is kept; choose a chip that holds it, or leave the log out"
-        )
     if stream.counts.shape[0] != len(program.routes) or not stream.tokens:
         raise InputError("event stream: make the stream from this program, of at least one token")
-    run = _Run(simulate, chip, program, stream, mode, window_cycles)
+    kept = PassLogs(
+        logs.get("log_packets", False),
+        logs.get("log_slices", False),
+        logs.get("log_window", WHOLE_RUN),
+    )
+    run = _Run(simulate, chip, program, stream, mode, window_cycles, kept)
     for done in run.turns():
         if progress is not None:
             progress(done)
@@ -83,7 +91,9 @@ class _Run:
         stream: EventStream,
         mode: Mode,
         window_cycles: int,
+        logs: PassLogs,
     ) -> None:
+        self.logs = logs
         self.simulate, self.chip, self.program, self.stream = simulate, chip, program, stream
         self.parts = parts_of(program)
         self.loads = [load_of(part, chip) for part in self.parts]
@@ -131,6 +141,7 @@ class _Run:
             mode="pipelined",
             window_cycles=self.width,
             first_cycle=self.now - base,
+            **self.logs.options(base),
         )
         self._add(number, low, high, found, base)
         self.now = found.cycles + base
@@ -169,6 +180,7 @@ class _Run:
             self.token_ops[low:high, op] += shares
             self._spread(op, amount, since, load.cycles)
         self._channels(load)
+        self.logs.load(load, number, low, since, self.chip.memory.channel_bits)
 
     def _spread(self, op: int, amount: int, since: int, cycles: int) -> None:
         windows = np.arange(since // self.width, (since + cycles - 1) // self.width + 1)
@@ -196,6 +208,7 @@ class _Run:
     def _add(self, number: int, low: int, high: int, found: Activity, base: int) -> None:
         self.engine = found.engine
         items = self._items(number)
+        self.logs.add(found, base, self._rows(number).start, low, items)
         self.item_ops[items] += found.item_ops
         self.token_ops[low:high] += found.token_ops
         first = base // self.width
@@ -232,4 +245,5 @@ class _Run:
             "window_ops": self.window_ops[:count],
             "item_load_bits": self.item_load_bits,
         }
-        return Activity(**(fields | self.by_item | self.sums | self.totals))
+        tables = self.logs.tables()
+        return Activity(**(fields | self.by_item | self.sums | self.totals | tables))

@@ -61,17 +61,17 @@ class Binder:
         return self.steps[step.kernel], tuple(views)
 
     def _view(self, axes: tuple[str, ...], region: Region, token: int, words: int) -> Words:
-        table = self.image.table(region, token, words if "row" in axes else 0)
+        table = self.image.table(region, token, words if _by_row(axes) else 0)
         return table if len(axes) > 1 else table[0]
 
     def _check_sizes(self, stage: int, kernel: Kernel, regions: Mapping[str, Region]) -> int:
         """Operands of the slice's length have one length, returned; the others have their own."""
-        length = next((regions[n].rows for n, axes in kernel.memory if "row" in axes), 0)
+        length = next((regions[n].rows for n, axes in kernel.memory if _by_row(axes)), 0)
         wanted = {name: self._size(axes, length) for name, axes in kernel.memory}
         if kernel.captures:
             once = any(s.kind != "row" and s.captures for s in kernel.sections)
             wanted[OUT] = kernel.captures if once else length
-        some = {name for name, axes in kernel.memory if axes and "row" not in axes}
+        some = {name for name, axes in kernel.memory if axes and not _by_row(axes)}
         for name, rows in wanted.items():
             # Where an operand is a line or a few words of a longer one, the kernel goes over it.
             have = regions[name].rows
@@ -87,9 +87,15 @@ class Binder:
         return length
 
     def _size(self, axes: tuple[str, ...], length: int) -> int:
-        if "row" in axes:
+        if _by_row(axes):
             return length
-        return self.lanes if "lane" in axes else int(axes[0]) if axes else 1
+        one_each = {"lane", "lanes"} & set(axes)
+        return self.lanes if one_each else int(axes[0]) if axes else 1
+
+
+def _by_row(axes: tuple[str, ...]) -> bool:
+    """Whether an operand is as long as the slice; one with `lanes` has a line for each of it."""
+    return "row" in axes and "lanes" not in axes
 
 
 def operands(kernel: Kernel) -> tuple[str, ...]:

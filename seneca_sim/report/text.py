@@ -128,6 +128,7 @@ def render_summary(summary: Mapping[str, Any], folder: str | Path | None = None)
         *aligned(_class_table(last)),
         *aligned(_work_table(variants[-2:])),
         *_time(last),
+        *wrapped(hint_of(last), 2),
         *_passes(last),
         *wrapped(_marks(last), 2),
         *_where(summary, folder),
@@ -310,6 +311,11 @@ def _row(label: str, parts: Mapping[str, float], keys: Sequence[str]) -> list[st
 def time_sentence(variant: Mapping[str, Any]) -> str:
     """Which unit bounds a variant's run."""
     return str(variant["bottleneck"]["sentence"])
+
+
+def hint_of(variant: Mapping[str, Any]) -> str:
+    """What would make a variant's run faster, where its counters tell; else empty."""
+    return str(variant["bottleneck"].get("hint", ""))
 
 
 def _time(variant: Mapping[str, Any]) -> list[str]:

@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections import defaultdict
 from dataclasses import dataclass
 
-import numpy as np
-
 from seneca_sim.chip import Chip
 from seneca_sim.cost.ops import OP_INDEX
-from seneca_sim.engine.activity import Activity, Ints, one_by_one
+from seneca_sim.engine.activity import Activity, one_by_one
 from seneca_sim.program import EventStream, Program
 from seneca_sim.results.pieces import Piece
+from seneca_sim.results.spans import active_cycles
+from seneca_sim.results.together import share_together
 from seneca_sim.results.traffic import link_loads
 
 _INSTRUCTION = OP_INDEX["ctrl.instruction"]
@@ -56,6 +56,8 @@ class Bottleneck:
         waiting_cores: share of the chip's cores that are not in the layer at work.
         stretches: what was averaged.
         loading: share in which the chip waits for the weights of a pass.
+        together: share of the tokens' time in which another one is in the same layer; 0 where that
+            cannot be, or where a layer has room for one token only.
     """
 
     unit: str
@@ -67,6 +69,18 @@ class Bottleneck:
     waiting_cores: float
     stretches: tuple[Stretch, ...]
     loading: float = 0.0
+    together: float = 0.0
+
+    @property
+    def hint(self) -> str:
+        """What would help where tokens hold each other up and no unit is well used; else empty."""
+        if self.unit != "hand-over" or self.together < WELL_USED:
+            return ""
+        return (
+            f"Tokens travel together: {_percent(self.together)} of their time another one is in "
+            "the same layer, and each waits for the other's work. Try core.window=1, which lets in "
+            "one at a time."
+        )
 
     @property
     def sentence(self) -> str:
@@ -133,7 +147,14 @@ def bottleneck_of(
         1 - sum(s.cores * s.active for s in stretches) / (active * chip.cores),
         stretches,
         shares["loading"],
+        _together(chip, program, activity, mode),
     )
+
+
+def _together(chip: Chip, program: Program, activity: Activity, mode: str) -> float:
+    if one_by_one(mode, program) or program.passes or chip.core.window == 1:
+        return 0.0
+    return share_together(program, activity)
 
 
 def _whole(program: Program, activity: Activity) -> Stretch:
@@ -199,30 +220,6 @@ def _busy(
             npe[place] += piece.npe_cycles
             controller[place] += int(piece.counts[_INSTRUCTION]) * per_instruction
     return npe, controller
-
-
-def layer_spans(program: Program, activity: Activity) -> dict[int, tuple[Ints, Ints]]:
-    """For every layer with stages, [tokens] cycles in which it begins and ends to be at work.
-
-    From the last stage of the layer before it to its own last stage; the last layer's run to the
-    token's answer.
-    """
-    layers = sorted({stage.layer for stage in program.stages})
-    of_stage = np.array([stage.layer for stage in program.stages])
-    before: Ints = activity.token_start
-    spans = {}
-    for layer in layers:
-        own: Ints = activity.stage_done[of_stage == layer].max(axis=0)
-        end = activity.token_done if layer == layers[-1] else np.maximum(own, before)
-        spans[layer] = before, end
-        before = end
-    return spans
-
-
-def active_cycles(program: Program, activity: Activity) -> dict[int, int]:
-    """For every layer with stages, its active cycles over all tokens; they add up to latency."""
-    spans = layer_spans(program, activity).items()
-    return {layer: int((end - start).sum()) for layer, (start, end) in spans}
 
 
 def _percent(share: float) -> str:

@@ -18,10 +18,10 @@ from seneca_sim.engine.counts import task_cost
 from seneca_sim.errors import InternalError
 from seneca_sim.program import NO_ROUTE, EventStream, Program
 from seneca_sim.results.book import Entry
-from seneca_sim.results.bottleneck import layer_spans
 from seneca_sim.results.kinds import LEAKAGE
 from seneca_sim.results.pieces import HOST_LAYER
 from seneca_sim.results.run import RunResult
+from seneca_sim.results.spans import layer_spans
 
 if TYPE_CHECKING:
     import pandas as pd

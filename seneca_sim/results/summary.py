@@ -214,6 +214,8 @@ def _bottleneck(result: RunResult) -> dict[str, Any]:
         "link_busy": found.link,
         "npe_starved": found.starved,
         "waiting_cores": found.waiting_cores,
+        "together": found.together,
+        "hint": found.hint,
     }
 
 

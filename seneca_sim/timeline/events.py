@@ -16,6 +16,7 @@ from seneca_sim.engine.activity import (
     CAPTURE_SLICE,
     FETCH_SLICE,
     LINK_SLICE,
+    LOAD_SLICE,
     SLICE_FIELDS,
     STARVED_SLICE,
     TASK_SLICE,
@@ -26,6 +27,7 @@ from seneca_sim.engine.activity import (
 from seneca_sim.errors import CapacityError, InternalError
 from seneca_sim.results.packets import EVERYTHING, Selection, packet_columns
 from seneca_sim.results.run import RunResult
+from seneca_sim.timeline import loads
 from seneca_sim.timeline import tracks as on
 from seneca_sim.timeline.tracks import Tracks, chosen_cores
 
@@ -239,11 +241,12 @@ def _unit_rows(result: RunResult, view: View) -> Ints:
     _, rows = logs_of(result.activity)
     cores = chosen_cores(result.chip, view.selection.cores)
     unit, place = rows[:, 0], rows[:, 1]
-    link = unit == LINK_SLICE
+    link, channel = unit == LINK_SLICE, (unit == FETCH_SLICE) | (unit == LOAD_SLICE)
     kept = view.selection.tokens(rows[:, SLICE_FIELDS.index("token")])
+    kept |= (unit == LOAD_SLICE) & loads.chosen(result, view.selection, rows)
     kept &= ~link if not view.network else True
     core = np.where(link, Tracks(result.chip).link_node[np.where(link, place, 0)], place)
-    kept &= (unit == FETCH_SLICE) | cores[np.where(unit == FETCH_SLICE, 0, core)]
+    kept &= channel | cores[np.where(channel, 0, core)]
     found: Ints = rows[kept]
     return found
 
@@ -261,6 +264,7 @@ def _units(result: RunResult, rows: Ints, names: Names) -> list[Slices]:
         (CAPTURE_SLICE, on.GENERATOR, routes, "events", False),
         (LINK_SLICE, tracks.of_link, routes, "flits", False),
         (FETCH_SLICE, tracks.memory + 1, items, "bits", False),
+        (LOAD_SLICE, tracks.memory + 1, names.table(loads.names(result.program)), "bits", False),
     ):
         mine = dict(zip(SLICE_FIELDS, rows[rows[:, 0] == unit].T, strict=True))
         place = mine["place"]
@@ -270,7 +274,7 @@ def _units(result: RunResult, rows: Ints, names: Names) -> list[Slices]:
         if isinstance(track, np.ndarray):
             where = track[place]
         else:
-            where = place + track if unit == FETCH_SLICE else Tracks.of(place, track)
+            where = place + track if track > tracks.memory else Tracks.of(place, track)
         label = name[mine["item"]] if isinstance(name, np.ndarray) else np.full(len(place), name)
         found.append(Slices(where, mine["start"], mine["end"], label, notes, inner))
     return found

@@ -130,6 +130,34 @@ def test_the_smallest_chip_that_fits(call: Call, trace: Path) -> None:
         assert json.loads(done.out)["cycles"] == json.loads(ran.out)["variants"][-1]["cycles"]
 
 
+PASSES = (
+    "--chip", "seneca-8x8-hbm", "--set", "columns=4", "--set", "rows=2",
+    "--set", "mapping.passes=2",
+)  # fmt: skip
+
+
+def test_a_program_in_passes(call: Call, trace: Path) -> None:
+    """Two loads a token on the channel's track; packets are those of `run --packets`."""
+    ran = call("run", "--trace", trace, *PASSES, "--packets", "--out", "here", "--json")
+    assert ran.code == 0, ran.err
+    log = sorted(Path("here").rglob("packets.csv"))[-1]  # dense, natural
+    done = call("timeline", "here", "-o", "t.pftrace", "--packets", "p.csv", "--json")
+    assert done.code == 0, done.err
+    size, shown = json.loads(done.out), decode(Path("t.pftrace").read_bytes())
+    assert size["cycles"] == json.loads(ran.out)["variants"][-1]["cycles"]
+    assert Path("p.csv").read_text() == log.read_text()
+    assert size["packet_rows"] == size["arrows"]
+    loads = shown.by_path()["off-core memory", "channel 0"]
+    assert [s.name for s in loads] == ["load layers 0-0", "load layers 1-1"] * 3
+    assert [s.notes["token"] for s in loads] == [0, 0, 1, 1, 2, 2]
+    hops = shown.by_path()["host", "receives"]
+    assert all(any(load.end <= hop.start for load in loads) for hop in hops)
+    done = call("timeline", "here", "-o", "t.pftrace", "--tokens", "1", "--cores", "0")
+    assert done.code == 0, done.err
+    loads = decode(Path("t.pftrace").read_bytes()).by_path()["off-core memory", "channel 0"]
+    assert [s.notes["token"] for s in loads] == [1, 1]
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -25,7 +25,8 @@ from seneca_sim.results import price_run
 from seneca_sim.results.checks import check_activity
 from seneca_sim.results.ids import content_hash
 from workloads.compiler import MapSettings, event_stream, lower, rwkv4_graph
-from workloads.compiler.passes import compile_passes, in_passes
+from workloads.compiler.choose import mesh_of
+from workloads.compiler.passes import compile_passes, cuts, fewest_cores, in_passes
 
 TOKENS = 5
 
@@ -181,5 +182,57 @@ def test_what_is_refused() -> None:
         in_passes(graph, replace(chip, columns=2, rows=1), MapSettings())
     with pytest.raises(InputError, match="runs in 2 passes, and an engine runs one at a time"):
         compiled.simulate(chip, program, stream)
-    with pytest.raises(InputError, match="no log of packets or slices is kept"):
-        simulate_passes(compiled.simulate, chip, program, stream, log_packets=True)
+
+
+def test_bounds_of_level_pieces_by_hand() -> None:
+    """The last layer weighs as much as two others: it is not put with as many as they are."""
+    graph = rwkv4_graph("r", {"layers": 5, "width": 32, "ffn": 128, "vocab": 2000})
+    weights = [sum(m.rows * m.columns for m in layer.matrices) for layer in graph.layers]
+    # W_k, W_r, W_v, W_o and W_r' are 32 x 32, the FFN's other two 32 x 128, the head 2000 x 32.
+    assert weights == [5 * 32 * 32 + 2 * 32 * 128] * 5 + [2000 * 32]
+    assert cuts(graph, 1) == [(0, 6)]
+    assert cuts(graph, 2) == [(0, 3, 6), (0, 5, 6)]  # 5 blocks 66,560, the head 64,000
+    assert cuts(graph, 3) == [(0, 2, 4, 6), (0, 2, 5, 6)]
+    assert cuts(graph, 6) == [(0, 1, 2, 3, 4, 5, 6)]
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_the_fewest_cores_for_so_many_passes(ahead: bool) -> None:
+    """That mesh holds them, one with a row less does not; more passes take no more cores."""
+    chip, graph = small_chip(400_000), rwkv4_graph("r", case().trace.shape)
+    how = MapSettings(strategy="grouped", fewest=True)
+    found = []
+    for count in (1, 2, 3):
+        cores = fewest_cores(graph, chip, how, count, ahead=ahead)
+        columns, rows = mesh_of(cores)
+        assert columns * rows == cores
+        fitted = in_passes(
+            graph, replace(chip, columns=columns, rows=rows), how, count, ahead=ahead
+        )
+        used = [{c.core for c in p.program.consumers if c.core < cores} for p in fitted]
+        assert max(map(len, used)) > cores - columns  # the mesh's last row or column is needed
+        with pytest.raises(CapacityError):
+            in_passes(
+                graph, replace(chip, columns=cores - columns, rows=1), how, count, ahead=ahead
+            )
+        found.append(cores)
+    assert found == sorted(found, reverse=True)
+    assert ahead or found[2] < found[0]  # half of each memory is for the next pass
+
+
+def test_states_of_all_passes_fit_beside_each_other() -> None:
+    """On every core, what a pass holds and the most states of each other pass."""
+    chip, program, _ = passes()
+    parts = parts_of(program)
+    states, held = [], []
+    for part in parts:
+        kept, used = (np.zeros(chip.cores, np.int64) for _ in range(2))
+        for region in part.regions:
+            used[region.core] += region.bits
+            if region.name in ("att.prev", "ffn.prev", "aa", "bb", "pp"):
+                kept[region.core] += region.bits
+        states.append(kept)
+        held.append(used)
+    for number in range(len(parts)):
+        others = sum(kept.max() for i, kept in enumerate(states) if i != number)
+        assert held[number].max() + others <= chip.core.data_memory_bits

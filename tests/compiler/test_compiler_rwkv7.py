@@ -221,5 +221,5 @@ def test_refusals() -> None:
     with pytest.raises(CapacityError, match="group heads has a core for each piece"):
         program(strategy="output-split")
     small = make_chip(4, 4, memory=MemorySpec(kind="hbm"))
-    with pytest.raises(InputError, match=r"in passes, but blocks\.0 also sends blocks\.1\.att\.f"):
+    with pytest.raises(InputError, match=r"but blocks\.0 also sends blocks\.1\.att\.f"):
         in_passes(graph(), small, MapSettings())

@@ -89,6 +89,14 @@ def test_a_tree_has_a_step_per_doubling_of_the_lanes(npes):
     assert load_kernel("ln_stats", npes).cycles.e0 == 8 + 2 * 3 * steps
 
 
+@pytest.mark.parametrize("npes", [4, 8, 16])
+def test_a_block_of_lanes_runs_once_for_each(npes):
+    """A row of keys: five instructions a channel; a row of values: two; six before them."""
+    kernel = load_kernel("attention_append", npes)
+    assert kernel.cycles == (6, 0, 5 * npes + 2, 0, 0)
+    assert kernel.cost(kernel.rows_for(80)).cycles == {4: 446, 8: 426, 16: 416}[npes]
+
+
 @pytest.mark.parametrize(
     ("name", "energies"),
     [
@@ -143,11 +151,13 @@ def test_every_kernel_fits_and_says_where_it_comes_from(name):
 
 @pytest.mark.parametrize("name", kernel_names())
 def test_memory_ops_of_the_text_are_those_of_the_cost(name):
-    """Counted again from the linked sections, one trip of every loop on one NPE and one event."""
+    """Counted again from the linked sections: one event, and two NPEs, so a tree has one step."""
     kernel = load_kernel(name, 2)
     total = 0
     for section in kernel.sections:
-        total += sum(len(getattr(s, "body", (s,))) for s in section.body)
+        for part in section.body:
+            trips = 2 if getattr(part, "trips", "") == "lanes" else 1
+            total += trips * len(getattr(part, "body", (part,)))
     assert kernel.cost(1, 1).cycles == total
 
 

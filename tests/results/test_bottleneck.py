@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 from tiny_run import rwkv, tiny
 
-from seneca_sim.results.bottleneck import Bottleneck, active_cycles
+from seneca_sim.results.bottleneck import Bottleneck
+from seneca_sim.results.spans import active_cycles
+from seneca_sim.results.together import share_together
 
 
 def test_active_cycles_of_the_layers_are_the_latency() -> None:
@@ -65,3 +67,32 @@ def test_pipelined_run_is_one_stretch() -> None:
     assert whole.active == run.cycles
     assert run.bottleneck.npe == pytest.approx(run.activity.npe_busy.max() / run.cycles)
     assert np.array_equal(whole.link, run.activity.link_busy.max())
+
+
+def test_share_of_time_together_by_hand() -> None:
+    """Two tokens, two layers: from 0 to 10 and 4 to 12 in the first, 10 to 20 and 12 to 26 then."""
+    run = tiny()
+    times = {"token_start": [0, 4], "token_done": [20, 26], "stage_done": [[10, 12], [20, 26]]}
+    activity = replace(run.activity, **{k: np.array(v) for k, v in times.items()})  # type: ignore[arg-type]
+    # Together: 4 to 10 in the first, 12 to 20 in the second; both tokens' time, 42 cycles in all.
+    assert share_together(run.program, activity) == (2 * 6 + 2 * 8) / 42
+    apart = {"token_start": [0, 10], "token_done": [20, 30], "stage_done": [[10, 20], [20, 30]]}
+    activity = replace(run.activity, **{k: np.array(v) for k, v in apart.items()})  # type: ignore[arg-type]
+    assert share_together(run.program, activity) == 0
+
+
+def test_a_hint_where_tokens_travel_together() -> None:
+    assert found("hand-over", together=0.934).hint == (
+        "Tokens travel together: 93 % of their time another one is in the same layer, and each "
+        "waits for the other's work. Try core.window=1, which lets in one at a time."
+    )
+    assert not found("hand-over", together=0.4).hint
+    assert not found("npe", together=0.9).hint  # NPEs that are well used wait for no token
+    assert tiny().bottleneck.together == 0  # one after another
+
+
+def test_the_window_decides_whether_they_do() -> None:
+    """The measured share falls with a window of one."""
+    two, one = rwkv("pipelined"), rwkv("pipelined", window=1)
+    assert two.bottleneck.together > 0.5 > share_together(one.program, one.activity)
+    assert one.bottleneck.together == 0

@@ -72,7 +72,11 @@ def broken(**fields: object) -> Activity:
 
 @cache
 def rwkv(
-    mode: str = "generation", density: float = 0.5, label: str = "natural", packets: bool = False
+    mode: str = "generation",
+    density: float = 0.5,
+    label: str = "natural",
+    packets: bool = False,
+    window: int = 0,
 ) -> RunResult:
     """One block of width 32 and a head on 16 cores, three tokens."""
     from workloads.compiler.choose import MapSettings
@@ -82,7 +86,7 @@ def rwkv(
     from workloads.traces.synthesise import synthesise
 
     shape = {"layers": 1, "width": 32, "ffn": 128, "vocab": 40}
-    loaded = load_chip("seneca-4x4")
+    loaded = load_chip("seneca-4x4", {"core.window": str(window)} if window else {})
     settings = MapSettings(strategy="output-split")  # on all cores, whatever the choice would be
     program = lower(rwkv4_graph("small", shape), loaded.chip, settings=settings)
     densities = dict.fromkeys(SITES, density)

@@ -123,3 +123,5 @@ def test_batches_show_both_rates() -> None:
     lines = batches([{**THREE[2], **both}, {**THREE[2], **both, "mode": "pipelined"}])
     assert lines[2] == "| 4, generation | 5,573 | 2 | 20 | 20 | 5 | 30 | 200 |"
     assert lines[3].startswith("| 4, pipelined | ")
+    (_, _, line) = batches([{**THREE[2], **both, "core.window": "1"}])
+    assert line.startswith("| 4, generation, window 1 | 5,573 | ")

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
+from math import isqrt
 
 from seneca_sim.chip import Chip
 from seneca_sim.errors import CapacityError, InputError
 from workloads.compiler.estimate import Densities
 from workloads.compiler.fit import Fit
 from workloads.compiler.graph import LayerGraph
-from workloads.compiler.graph_check import check_graph
+from workloads.compiler.graph_check import check_graph, check_lanes
 from workloads.compiler.groups import Counts, Groups
 from workloads.compiler.memory import Options
 from workloads.compiler.mixed import share_out
@@ -115,6 +116,7 @@ def choose(graph: LayerGraph, chip: Chip, settings: MapSettings) -> Plan:
             "set memory.kind to hbm, stt-mram or lpddr"
         )
     check_graph(graph)
+    check_lanes(graph, chip.core.npes)
     options = settings.options(chip)
     ready = scaled(graph) if options.precision.scaled else graph
     search = _Search(graph, Fit(ready, options), settings)
@@ -296,6 +298,12 @@ class _Search:
             f"{head}layer {graph.layers[worst].name} on {cores} cores needs {need:,} bits on its "
             f"fullest core, which has {have:,}; {tail}"
         )
+
+
+def mesh_of(cores: int) -> tuple[int, int]:
+    """Columns and rows of the smallest mesh of so many cores, as square as it goes."""
+    columns = isqrt(cores - 1) + 1
+    return columns, -(-cores // columns)
 
 
 def smallest_cores(graph: LayerGraph, chip: Chip, settings: MapSettings) -> int:

@@ -35,6 +35,27 @@ def check_graph(graph: LayerGraph) -> None:
     _check_order(graph, makers)
 
 
+def check_lanes(graph: LayerGraph, lanes: int) -> None:
+    """Check that caches, with tokens over the lanes, are whole lines of a core's `lanes` NPEs.
+
+    Raises:
+        InputError: tokens, or the channels of a head, are no whole number of lines.
+    """
+    caches = [v for layer in graph.layers for v in layer.vectors if v.rows > 1 and v.words > 1]
+    for cache in caches:
+        what = f"graph {graph.name}: {cache.name} of"
+        if cache.rows % lanes:
+            raise InputError(
+                f"{what} {cache.rows} tokens are no whole number of lines of {lanes} NPEs; set "
+                f"mapping.context to a multiple of {lanes}"
+            )
+        if cache.words % lanes:
+            raise InputError(
+                f"{what} {cache.words} channels are no whole number of lines of {lanes} NPEs; set "
+                "core.npes to a number that divides the channels of a head, as 8"
+            )
+
+
 def _check_groups(graph: LayerGraph, layer: Layer) -> None:
     named = [(site.name, site.group) for site in layer.sites]
     named += [(vector.name, vector.group) for vector in layer.vectors]

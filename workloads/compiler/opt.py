@@ -232,8 +232,7 @@ def _attention(p: str, piece: int, context: int) -> GraphStage:
         GraphStep(
             "attention_append",
             (("here", "here"), ("k", k), keys, ("v", v), values, ("absent", "absent")),
-            over=1,
-            times=piece // BLOCK,
+            over=piece,
         ),
         GraphStep("attention_start", (("absent", "absent"), scores), over=context),
         GraphStep("attention_scores", (("q", q), keys, scores), over=context, times=piece // BLOCK),

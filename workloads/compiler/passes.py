@@ -10,14 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import accumulate, pairwise
 
 from seneca_sim.chip import Chip
 from seneca_sim.engine.activity import Activity
 from seneca_sim.errors import CapacityError, InputError
 from seneca_sim.program import Program
 from seneca_sim.program.passes import joined, load_of
-from workloads.compiler.choose import MapSettings, smallest_cores
+from workloads.compiler.choose import MapSettings, mesh_of, smallest_cores
 from workloads.compiler.graph import GraphSite, LayerGraph
 from workloads.compiler.lower import lower
 
@@ -49,7 +49,7 @@ class Pass:
 def in_passes(
     graph: LayerGraph, chip: Chip, settings: MapSettings, count: int = 0, *, ahead: bool = False
 ) -> tuple[Pass, ...]:
-    """Cut a graph into passes that fit a chip, of about as many layers each.
+    """Cut a graph into passes that fit a chip: of about as many layers each, else of like size.
 
     Args:
         graph: what to compute.
@@ -64,32 +64,48 @@ def in_passes(
         CapacityError: not so many passes, or not even a single layer, fit beside the states of the
             others.
     """
-    layers, kept = len(graph.layers), 0
-    if chip.memory.kind == "none":
-        raise InputError(
-            f"mapping: layers in passes, but chip {chip.name} has no off-core memory to load "
-            "weights from; set memory.kind to hbm, stt-mram or lpddr"
-        )
-    _check_chain(graph)
-    if count > layers:
-        raise InputError(f"mapping.passes is {count}; {graph.name} has {layers} layers to share")
-    for tried in [count] if count else range(1, layers + 1):
-        bounds = [layers * i // tried for i in range(tried + 1)]
-        parts = [part_of(graph, a, b) for a, b in pairwise(bounds)]
-        share = 2 if ahead and tried > 1 else 1
-        programs = _compiled(parts, chip, (tried - 1) * kept, settings, share)
-        if not programs:
-            continue
-        most = max(map(_state_bits, programs, parts))
-        if tried > 1 and most > kept:
-            kept = most  # now that it is known, leave room for it
-            programs = _compiled(parts, chip, (tried - 1) * kept, settings, share)
-        if programs:
-            return tuple(
-                _pass(a, b - 1, program, chip)
-                for (a, b), program in zip(pairwise(bounds), programs, strict=True)
-            )
+    _check(graph, chip, count)
+    for tried in [count] if count else range(1, len(graph.layers) + 1):
+        for bounds in cuts(graph, tried):
+            programs = _fitted(graph, bounds, chip, settings, ahead=ahead)
+            if programs:
+                return tuple(
+                    _pass(a, b - 1, program, chip)
+                    for (a, b), program in zip(pairwise(bounds), programs, strict=True)
+                )
     raise _too_small(graph, chip, settings, count)
+
+
+def fewest_cores(
+    graph: LayerGraph, chip: Chip, settings: MapSettings, count: int, *, ahead: bool = False
+) -> int:
+    """The smallest mesh of a chip's cores on which a graph runs in so many passes.
+
+    Args:
+        graph: what to compute.
+        chip: its cores and off-core memory; its size does not matter.
+        settings: of the mapping, which takes the fewest cores for each pass.
+        count: how many passes, at least 1.
+        ahead: leave half of the memory to the weights of the next pass.
+
+    Returns:
+        Cores, all of the mesh.
+
+    Raises:
+        InputError: as `in_passes`.
+        CapacityError: no number of cores is enough.
+    """
+    _check(graph, chip, count)
+    few = replace(settings, fewest=True)
+    found = [_fitted(graph, b, chip, few, ahead=ahead, grow=True) for b in cuts(graph, count)]
+    sizes = [programs[0].cores for programs in found if programs]
+    if not sizes:
+        raise CapacityError(
+            f"{graph.name} does not fit any number of cores like those of {chip.name} in {count} "
+            "passes: beside a pass, a core keeps the states of all others; take fewer passes, or "
+            "raise core.data_memory_bits"
+        )
+    return min(sizes)
 
 
 def compile_passes(
@@ -129,6 +145,19 @@ def _too_small(graph: LayerGraph, chip: Chip, settings: MapSettings, count: int)
     )
 
 
+def _check(graph: LayerGraph, chip: Chip, count: int) -> None:
+    """What `in_passes` refuses before it looks for room."""
+    layers = len(graph.layers)
+    if chip.memory.kind == "none":
+        raise InputError(
+            f"mapping: layers in passes, but chip {chip.name} has no off-core memory to load "
+            "weights from; set memory.kind to hbm, stt-mram or lpddr"
+        )
+    _check_chain(graph)
+    if count > layers:
+        raise InputError(f"mapping.passes is {count}; {graph.name} has {layers} layers to share")
+
+
 def _check_chain(graph: LayerGraph) -> None:
     """The host keeps what goes from pass to pass: one vector."""
     for index, layer in enumerate(graph.layers):
@@ -137,8 +166,10 @@ def _check_chain(graph: LayerGraph) -> None:
                 at, site = graph.site_at[name]
                 if at != index and site.name != graph.layers[at].entry:
                     raise InputError(
-                        f"mapping: layers of {graph.name} in passes, but {layer.name} also sends "
-                        f"{name}; the host keeps the residual stream alone"
+                        f"mapping: {graph.name} cannot run in passes: between them the host keeps "
+                        f"the residual stream alone, but {layer.name} also sends {name}; leave "
+                        "mapping.passes out, and choose a chip that holds the model "
+                        "(mapping.fit=smallest)"
                     )
 
 
@@ -159,18 +190,82 @@ def part_of(graph: LayerGraph, first: int, stop: int) -> LayerGraph:
     return replace(graph, layers=(*layers[:-1], last), answer=leaving)
 
 
+def cuts(graph: LayerGraph, count: int) -> list[tuple[int, ...]]:
+    """Where to cut a graph, ends included: by number of layers, and by their weights if it differs.
+
+    A head may weigh as much as several blocks, so that even numbers make one pass large.
+    """
+    layers = len(graph.layers)
+    weights = [sum(m.rows * m.columns for m in layer.matrices) for layer in graph.layers]
+    even = tuple(layers * i // count for i in range(count + 1))
+    return list(dict.fromkeys((even, _level(weights, count))))
+
+
+def _level(weights: Sequence[int], count: int) -> tuple[int, ...]:
+    """Bounds of so many pieces, none empty, of which the heaviest is as light as can be."""
+    sums = [0, *accumulate(weights)]
+    best: dict[int, tuple[int, tuple[int, ...]]] = {
+        i: (sums[i], (0, i)) for i in range(1, len(sums))
+    }  # one piece up to i
+    for _ in range(1, count):
+        best = {
+            i: min(
+                (max(most, sums[i] - sums[j]), (*bounds, i))
+                for j, (most, bounds) in best.items()
+                if j < i
+            )
+            for i in best
+            if i > min(best)
+        }
+    return best[len(weights)][1]
+
+
+def _fitted(
+    graph: LayerGraph,
+    bounds: Sequence[int],
+    chip: Chip,
+    settings: MapSettings,
+    *,
+    ahead: bool,
+    grow: bool = False,
+) -> list[Program]:
+    """Programs of all passes, each beside the states of the others; none if one does not fit.
+
+    What states take is known only when there are programs, so the search begins without them.
+    """
+    parts = [part_of(graph, a, b) for a, b in pairwise(bounds)]
+    share, kept = 2 if ahead and len(parts) > 1 else 1, 0
+    while programs := _compiled(parts, chip, (len(parts) - 1) * kept, settings, share, grow):
+        most = max(map(_state_bits, programs, parts))
+        if most <= kept or len(parts) == 1:
+            return programs
+        kept = most
+    return []
+
+
 def _compiled(
-    parts: Sequence[LayerGraph], chip: Chip, kept: int, settings: MapSettings, share: int
+    parts: Sequence[LayerGraph],
+    chip: Chip,
+    kept: int,
+    settings: MapSettings,
+    share: int,
+    grow: bool,
 ) -> list[Program]:
     """Programs of all parts in one of `share` shares of what `kept` bits of each memory leave.
 
-    None if one part does not fit.
+    None if one part does not fit; with `grow` on the smallest mesh that holds them all.
     """
     left = (chip.core.data_memory_bits - kept) // share
     if left <= 0:
         return []
     small = replace(chip, core=replace(chip.core, data_memory_bits=left))
-    if not all(0 < smallest_cores(part, small, settings) <= chip.cores for part in parts):
+    sizes = [smallest_cores(part, small, settings) for part in parts]
+    if not all(sizes):
+        return []
+    if grow:
+        columns, rows = mesh_of(max(sizes))
+        small = replace(small, columns=columns, rows=rows)
+    if max(sizes) > small.cores:
         return []
     return [lower(part, small, settings=settings) for part in parts]
 

@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from math import isqrt
 
 import numpy as np
 
@@ -21,6 +20,7 @@ from seneca_sim.engine.compiled import simulate
 from seneca_sim.program import EventStream, Program
 from workloads import zoo
 from workloads.compiler import MapSettings, choose, event_stream, lower, rwkv4_graph
+from workloads.compiler.choose import mesh_of
 from workloads.studies.tables import markdown
 from workloads.traces import statistical_trace, trace_shape
 
@@ -51,8 +51,8 @@ def compiled(name: str) -> Compiled:
     started = time.process_time()
     graph = rwkv4_graph(name, sizes, head="out")
     cores = choose(graph, load_chip(CHIP).chip, settings).cores
-    columns = isqrt(cores - 1) + 1
-    mesh = {"columns": str(columns), "rows": str(-(-cores // columns))}
+    columns, rows = mesh_of(cores)
+    mesh = {"columns": str(columns), "rows": str(rows)}
     chip = load_chip(CHIP, mesh).chip
     program = lower(graph, chip, settings=settings)
     return Compiled(card, chip, program, time.process_time() - started)

@@ -167,10 +167,11 @@ def batches(rows: Sequence[Row]) -> list[str]:
     for row in rows:
         count = int(row["mapping.batch"])
         rate = row["tokens"] / row["time_s"]
-        alone = row["mode"] == "generation"
+        label = f"{count}, {row['mode']}"
+        label += f", window {row['core.window']}" if "core.window" in row else ""
         body.append(
             [
-                f"{count}, {'generation' if alone else 'pipelined'}",
+                label,
                 f"{row['cores_used']:,}",
                 str(row["tokens"]),
                 f"{1e3 * row['latency_per_token_mean_s']:.3g}",
@@ -259,6 +260,7 @@ VIEWS: dict[str, tuple[View, ...]] = {
     "layers": (layers,),
     "scaling": (scaling,),
     "batches": (batches,),
+    "windows": (batches,),
     "boundaries": (compare,),
     "mappings": (compare,),
     "choice": (choice,),

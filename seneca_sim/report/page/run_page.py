@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from seneca_sim.errors import InputError
 from seneca_sim.report.page.html import Page, render
-from seneca_sim.report.text import context_of, main_table, time_sentence, verdict_of
+from seneca_sim.report.text import context_of, hint_of, main_table, time_sentence, verdict_of
 from seneca_sim.results.folder import RESOLVED, SUMMARY, label_folders, read_summary
 
 TABLES: Final = ("breakdown", "layers", "cores", "links", "tokens", "phases", "bounds")
@@ -54,7 +54,7 @@ def run_page(place: str | Path) -> str:
             footer=f"Run {summary['run_id']}, model {summary['model_version']}.",
             warnings=[*summary["warnings"], *notes],
             main=main_table(summary),
-            notes=[time_sentence(last)],
+            notes=[text for text in (time_sentence(last), hint_of(last)) if text],
             tiles=True,
             inputs=_text(folder / RESOLVED),
             inputs_lead="Everything that went in, with the source and the mark of each parameter.",
