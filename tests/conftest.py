@@ -1,7 +1,11 @@
-"""Settings of all property tests."""
+"""Settings of all property tests: `push` by default, `--hypothesis-profile=nightly` for more.
+
+Tests whose examples are costly, or whose number is chosen, set it themselves.
+"""
 
 from hypothesis import settings
 
 # No deadlines: a busy machine would fail tests that are only slow; counters guard speed instead.
-settings.register_profile("project", deadline=None)
-settings.load_profile("project")
+settings.register_profile("push", deadline=None, max_examples=40)
+settings.register_profile("nightly", deadline=None, max_examples=1000)
+settings.load_profile("push")
