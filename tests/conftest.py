@@ -1,4 +1,6 @@
-"""Settings of all property tests: `push` by default, `--hypothesis-profile=nightly` for more.
+"""Settings of all property tests: `push`, and many more examples by the nightly job's second half.
+
+That is `pytest -m hypothesis --hypothesis-profile=nightly`.
 
 Tests whose examples are costly, or whose number is chosen, set it themselves.
 """
