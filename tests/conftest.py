@@ -1,11 +1,16 @@
-"""Settings of all property tests: `push`, and many more examples by the nightly job's second half.
+"""One thread for each test process, and settings of all property tests: `push`, and many more examples by the nightly job's second half.
 
 That is `pytest -m hypothesis --hypothesis-profile=nightly`.
 
 Tests whose examples are costly, or whose number is chosen, set it themselves.
 """
 
+import os
+
 from hypothesis import settings
+
+# Before torch is loaded: its threads would wait for one another in loops, for models this small.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 # No deadlines: a busy machine would fail tests that are only slow; counters guard speed instead.
 settings.register_profile("push", deadline=None, max_examples=40)
