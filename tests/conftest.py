@@ -1,8 +1,7 @@
-"""One thread for each test process, and settings of all property tests: `push`, and many more examples by the nightly job's second half.
+"""One thread for each test process, and profiles of property tests: `push`, and `nightly`.
 
-That is `pytest -m hypothesis --hypothesis-profile=nightly`.
-
-Tests whose examples are costly, or whose number is chosen, set it themselves.
+The second is `pytest -m hypothesis --hypothesis-profile=nightly`. Tests whose examples are costly,
+or whose number is chosen, set it themselves.
 """
 
 import os
