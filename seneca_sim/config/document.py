@@ -6,6 +6,7 @@ whoever knows what they mean. Anchors and aliases are refused: `extends` is the 
 
 import io
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -62,8 +63,12 @@ def read_text(path: Path) -> str:
         raise InputError(f"{path}: cannot be read: {reason}") from None
 
 
+# A command and a sweep read the shipped presets again and again, and ruamel needs 20-50 ms each.
+@lru_cache(maxsize=64)
 def parse(text: str, name: str) -> Table:
     """Parse YAML with a mapping at its top.
+
+    What was parsed lately is remembered; nobody changes a tree (merging and overriding copy it).
 
     Args:
         text: the YAML.

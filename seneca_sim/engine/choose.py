@@ -20,12 +20,16 @@ def chosen(engine: Engine, program: Program, stream: EventStream) -> Engine:
     """Resolve ``auto``: the reference for small streams, the compiled engine above."""
     if engine != "auto":
         return engine
+    return "reference" if packets(program, stream) <= SMALL else "compiled"
+
+
+def packets(program: Program, stream: EventStream) -> int:
+    """Packets of a stream, roughly: one for each 16 events and destination, one for each vector."""
     reach = [len(program.destinations(index)) for index in range(len(program.routes))]
-    packets = sum(
+    return sum(
         targets * (stream.tokens + int(events) // 16)
         for targets, events in zip(reach, stream.counts.sum(axis=1), strict=True)
     )
-    return "reference" if packets <= SMALL else "compiled"
 
 
 def simulator(engine: Engine) -> Callable[..., Activity]:

@@ -37,6 +37,7 @@ variants:
     density: {att.rec: 0.4, att.decay: 1, att.key: 0.5, att.val: 0.5, att.rate: 1, att.gate: 1,
               att.out: 0.3, ffn.key: 0.6, ffn.val: 0.05}
 """
+GROUPED = ("--set", "mapping.strategy=grouped", "--chip", "seneca-4x4")
 SHORT = ("--set", "workload.tokens=3", "--chip", "seneca-4x4")
 
 
@@ -75,10 +76,11 @@ def test_the_same_seed_writes_the_same_bytes(call: Call, tmp_path: Path) -> None
 
 def test_rwkv7_runs_and_compiles(call: Call, tmp_path: Path) -> None:
     (tmp_path / "seven.yaml").write_text(RWKV7, encoding="utf-8")
-    done = call("run", "seven.yaml", "--set", "workload.tokens=2", "--out", "here", "--json")
+    done = call("run", "seven.yaml", "--set", "workload.tokens=2", *GROUPED, "--json")
     assert done.code == 0, done.err
     assert [v["label"] for v in json.loads(done.out)["variants"]] == ["dense", "sparsified"]
-    assert "heads 2, hidden" in call("compile", "seven.yaml").out  # a core for each head
+    compiled = call("compile", "seven.yaml", *SHORT[2:]).out
+    assert "heads 2, hidden" in compiled  # a core for each head
 
 
 def test_run_without_weights_says_so(call: Call, shape: Path) -> None:

@@ -72,7 +72,7 @@ def seeded(seed: object) -> tuple[Case, int]:
 
 
 @settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+    max_examples=50, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
 )
 @given(st.randoms(use_true_random=False).map(any_case), st.sampled_from(WINDOWS))
 def test_hypothesis(case: Case, window_cycles: int) -> None:
@@ -82,8 +82,8 @@ def test_hypothesis(case: Case, window_cycles: int) -> None:
 
 @pytest.mark.parametrize("part", range(4))
 def test_random_programs(part: int) -> None:
-    """S1-S21 on 400 more."""
-    for number in range(100 * part, 100 * part + 100):
+    """S1-S21 on 160 more; `test_twenty_thousand` has the others."""
+    for number in range(40 * part, 40 * part + 40):
         case, window_cycles = seeded(number)
         assert_same(case, window_cycles=window_cycles, log_packets=True, log_slices=True)
 
@@ -91,7 +91,7 @@ def test_random_programs(part: int) -> None:
 def test_logs_of_a_window() -> None:
     """Rows that touch the window, no others, and no more than it allows."""
     kept = refused = 0
-    for number in range(60):
+    for number in range(40):
         case, window_cycles = seeded(number)
         rnd = Random(f"window.{number}")
         first = rnd.randrange(2000)
@@ -116,8 +116,8 @@ def touching(rows: np.ndarray | None, first: int, last: int, window: LogWindow) 
 @pytest.mark.nightly
 @pytest.mark.parametrize("part", range(20))
 def test_twenty_thousand(part: int) -> None:
-    """Seeds 1000 to 20999."""
-    for number in range(1000 + 1000 * part, 2000 + 1000 * part):
+    """Seeds 160 to 20159."""
+    for number in range(160 + 1000 * part, 1160 + 1000 * part):
         case, window_cycles = seeded(number)
         assert_same(case, window_cycles=window_cycles, log_packets=True, log_slices=True)
 
@@ -217,7 +217,7 @@ def test_far_events_use_the_heap() -> None:
 
 def test_deadlock_in_the_same_cycle_with_the_same_words() -> None:
     """S21: what is left waiting is named alike (traits above count how many cases lock up)."""
-    texts = [outcome(simulate, seeded(n)[0]) for n in range(200)]
+    texts = (outcome(simulate, seeded(n)[0]) for n in range(200))
     assert any(isinstance(t, str) and t.startswith("DeadlockError: deadlock in") for t in texts)
 
 

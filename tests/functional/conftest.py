@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from seneca_sim.chip import Chip
 from seneca_sim.program import Program
 from workloads import zoo
-from workloads.compiler import lower, rwkv4_graph
+from workloads.compiler import MapSettings, lower, rwkv4_graph
 from workloads.models import Rwkv4, Rwkv4Shape, load_model, site_names
 from workloads.models.layout import expected_shapes
 from workloads.traces import ActivationTrace
@@ -109,11 +109,18 @@ def zoo_model() -> Rwkv4:
     return load_model(zoo.weights_path(ZOO_MODEL))
 
 
+@pytest.fixture(scope="session")
+def zoo_program(zoo_model: Rwkv4) -> Program:
+    shape = zoo_model.shape
+    sizes = {"layers": shape.layers, "width": shape.width, "ffn": shape.ffn, "vocab": shape.vocab}
+    how = MapSettings(strategy="output-split")  # what a search for the best one would find
+    return lower(rwkv4_graph(ZOO_MODEL, sizes), Chip("test"), settings=how)
+
+
 @pytest.fixture(scope="session", params=["natural", "sparsified"])
-def zoo_case(request: pytest.FixtureRequest, zoo_model: Rwkv4) -> Case:
+def zoo_case(request: pytest.FixtureRequest, zoo_model: Rwkv4, zoo_program: Program) -> Case:
     variant: str = request.param
     thresholds = zoo.recipe(f"{ZOO_MODEL}-1.0005").thresholds if variant == "sparsified" else None
     text = list(zoo.prompt_text()[:20])
     trace = record(zoo_model, text, 16, thresholds, variant)
-    program = lower(rwkv4_graph(ZOO_MODEL, trace.shape), Chip("test"))
-    return Case(zoo_model, arrays(zoo_model), trace, program)
+    return Case(zoo_model, arrays(zoo_model), trace, zoo_program)

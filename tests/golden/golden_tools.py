@@ -66,7 +66,8 @@ def write_small_model(path: Path, seed: int) -> None:
 
 
 RECORD = ("golden", "record", "--trace", "small.trace", "--chip", "chip.yaml", "--energy",
-          "energy.yaml", "-o", "goldens/small.json")  # fmt: skip
+          "energy.yaml", "--set", "mapping.strategy=output-split", "-o",
+          "goldens/small.json")  # fmt: skip
 
 
 def replace_in(path: Path, old: str, new: str) -> None:

@@ -1,4 +1,7 @@
-"""A study of a small layer that simulates in a millisecond, and what tests do with it."""
+"""A study of a small layer that simulates in a millisecond, and what tests do with it.
+
+Its strategy is given: to search for the best one at every point would take most of the time.
+"""
 
 from pathlib import Path
 from typing import Any
@@ -18,7 +21,7 @@ workload:
   name: layer
   shape: {layers: 1, width: 32, ffn: 64, vocab: 8}
   trace: {synthetic: {density: 0.5, seed: 1}}
-settings: {workload.tokens: 1}
+settings: {mapping.strategy: output-split, workload.tokens: 1}
 """
 TIMING = """\
 axes:

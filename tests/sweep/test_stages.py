@@ -99,7 +99,7 @@ def test_every_metric_that_a_study_may_name_is_there() -> None:
 def test_totals_are_those_of_a_whole_run(mode: Mode, gating: str) -> None:
     """The reference engine and the full pricing, against the sweep's way, for every integer."""
     head = HEAD.replace(
-        "{workload.tokens: 1}", f"{{workload.tokens: 3, mode: {mode}, core.gating: {gating}}}"
+        "workload.tokens: 1}", f"workload.tokens: 3, mode: {mode}, core.gating: {gating}}}"
     )
     plan, setup = planned("axes: {grid: {noc.hop_cycles: [3]}}\n", head)
     (point,) = plan.points

@@ -80,8 +80,8 @@ def test_filters_leave_points_out_before_they_must_be_possible() -> None:
 def test_a_setting_may_follow_others_in_base_units() -> None:
     body = "axes: {grid: {core.npes: [4, 32], clock: [100 MHz, 1 GHz]}}\n"
     head = HEAD.replace(
-        "{workload.tokens: 1}",
-        '{core.line_bits: "= core.npes * 16", core.task_fifo: "= max(1, clock_hz / 10**8)",'
+        "workload.tokens: 1}",
+        'core.line_bits: "= core.npes * 16", core.task_fifo: "= max(1, clock_hz / 10**8)",'
         ' workload.tokens: "= core.npes / 4"}',
     )
     plan, _ = planned(body, head)

@@ -46,10 +46,12 @@ def small_model() -> RunResult:
     return run(Case(known.chip, known.program, known.stream, "pipelined"))
 
 
-def randoms(count: int) -> list[RunResult]:
+@cache
+def various() -> list[RunResult]:
+    """The small model and twelve random programs, made once and only where a test needs them."""
     rnd = Random("timelines")
-    found = []
-    while len(found) < count:
+    found = [small_model()]
+    while len(found) < 13:
         case = random_case(rnd)
         if case.chip.memory.kind == "none":  # the shipped energy table prices no STT-MRAM here
             found.append(run(case))
@@ -95,8 +97,9 @@ def test_a_token_by_hand() -> None:
     assert [s.name for s in slices["host", "receives"]] == ["take out"]
 
 
-@pytest.mark.parametrize("result", [small_model(), *randoms(12)], ids=lambda r: r.program.name)
-def test_tracks_add_up_to_the_engines_totals(result: RunResult) -> None:
+@pytest.mark.parametrize("number", range(13))
+def test_tracks_add_up_to_the_engines_totals(number: int) -> None:
+    result = various()[number]
     activity, slices = result.activity, shown(result).by_path()
     ns = 10**9 // result.chip.clock_hz
     for core in range(result.chip.cores):
@@ -117,9 +120,10 @@ def test_tracks_add_up_to_the_engines_totals(result: RunResult) -> None:
         assert busy(slices[path]) == ns * activity.link_busy[index]
 
 
-@pytest.mark.parametrize("result", [small_model(), *randoms(12)], ids=lambda r: r.program.name)
-def test_an_arrow_for_each_delivery(result: RunResult) -> None:
+@pytest.mark.parametrize("number", range(13))
+def test_an_arrow_for_each_delivery(number: int) -> None:
     """From the one slice that sends to the one that takes, which begins no earlier."""
+    result = various()[number]
     trace = shown(result)
     begins, ends = defaultdict(list), defaultdict(list)
     for slice_ in trace.slices:
@@ -139,7 +143,7 @@ def test_an_arrow_for_each_delivery(result: RunResult) -> None:
 
 
 def test_slices_nest_and_never_overlap() -> None:
-    for result in randoms(8):
+    for result in various()[1:9]:
         for slices in shown(result).by_path().values():
             last: dict[int, int] = {}
             for slice_ in slices:
@@ -150,7 +154,7 @@ def test_slices_nest_and_never_overlap() -> None:
 
 def test_counters_of_queues() -> None:
     """The FIFO's peak is what the engine has counted; queues are empty at the end, never below."""
-    for result in [small_model(), *randoms(8)]:
+    for result in various()[:9]:
         trace = shown(result)
         peaks: Counter[str] = Counter()
         for uuid, samples in trace.counters.items():
@@ -171,7 +175,7 @@ def test_counters_of_queues() -> None:
 def test_output_queues_peak_where_the_engine_says() -> None:
     """A counter made of two logs against the engine's own count, which knows of neither."""
     kinds = set()
-    for result in [small_model(), *randoms(12)]:
+    for result in various():
         noc = result.chip.noc
         kinds |= {noc.topology, noc.multicast, noc.arbitration}
         counters = shown(result, View(network=False)).counters_by_path()

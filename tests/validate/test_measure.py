@@ -124,19 +124,32 @@ def test_rows_can_be_given_skipped_and_chosen() -> None:
         select(("sopp",))
 
 
+OTHER_NETWORKS = (
+    {"noc.topology": "torus", "noc.buffer_flits": "68"},
+    {"boundary.tile_columns": "3", "boundary.link_bits": "8 b"},
+    {"core.completion": "announce"},
+    {"noc.packet_events": "4"},
+    {"noc.flit_bits": "64 b"},
+)
+
+
 @pytest.mark.parametrize(
     "settings",
     [
-        {"noc.topology": "torus", "noc.buffer_flits": "68"},
-        {"boundary.tile_columns": "3", "boundary.link_bits": "8 b"},
-        {"core.completion": "announce"},
-        {"noc.packet_events": "4"},
-        {"noc.flit_bits": "64 b"},
+        OTHER_NETWORKS[0],
+        *(pytest.param(other, marks=pytest.mark.nightly) for other in OTHER_NETWORKS[1:]),
     ],
 )
+def test_the_capacity_of_other_networks(settings: dict[str, str]) -> None:
+    """Apart from the next test, for no measurement takes longer."""
+    bench = replace(BENCH, chip=load_chip("seneca-8x8", settings).chip)
+    assert not failed(measured("noc-capacity", bench=bench).values())
+
+
+@pytest.mark.parametrize("settings", OTHER_NETWORKS)
 def test_other_networks_agree_or_do_not_compare(settings: dict[str, str]) -> None:
     bench = replace(BENCH, chip=load_chip("seneca-8x8", settings).chip)
-    names = ("noc-zero-load", "e-noc", "noc-mean-latency", "noc-capacity", "packet-events")
+    names = ("noc-zero-load", "e-noc", "noc-mean-latency", "packet-events")
     found = measured(*names, bench=bench)
     assert not failed(found.values())
     assert (found["noc-zero-load"].verdict, found["e-noc"].verdict) == ("holds", "holds")

@@ -79,8 +79,18 @@ def deep_model(make_weights: Callable[..., dict[str, Tensor]]) -> Rwkv4:
     return Rwkv4(shape, make_weights(shape, 3))
 
 
-@pytest.mark.parametrize("warm", [False, True])
-@pytest.mark.parametrize("loss_inc", [1.0, 1.001, 1.02])
+@pytest.mark.parametrize(
+    ("loss_inc", "warm"),
+    [
+        (1.0, False),
+        (1.001, True),
+        (1.02, False),
+        *(
+            pytest.param(*how, marks=pytest.mark.nightly)
+            for how in ((1.0, True), (1.001, False), (1.02, True))
+        ),
+    ],
+)
 def test_the_search_is_that_of_the_paper(deep_model: Rwkv4, loss_inc: float, warm: bool) -> None:
     recipe = sparsify(deep_model, TEXT, loss_inc, window=64, warm_start=warm)
     assert recipe.warm_start is warm
