@@ -83,7 +83,7 @@ def check_context(program: Program, trace: ActivationTrace) -> None:
     end = trace.context + len(trace.tokens) // program.sequences
     if end > int(room):
         raise InputError(
-            f"trace of {trace.model[:16]}: its tokens end {end} tokens into their sequence, but "
-            f"mapping.context is {room}, the room of the cache; raise it, or lower "
-            "workload.context or workload.tokens"
+            f"trace of {trace.model[:16]}: its tokens reach to {end} of their sequence, but the "
+            f"cache has room for {room} (mapping.context); raise that, or lower workload.context "
+            "or workload.tokens"
         )

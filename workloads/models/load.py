@@ -46,8 +46,8 @@ def load_any(path: str | Path, *, undo_rescale: bool | None = None) -> Loaded:
         return load_model(path, undo_rescale=undo_rescale)
     if undo_rescale is not None:
         raise InputError(
-            f"{path}: weights that may be halved are a matter of RWKV-4, and this is {family}; "
-            "say nothing of them"
+            f"{path}: halved weights are a matter of RWKV-4, and this is {family}; leave "
+            "undo_rescale (--rescaled) out"
         )
     return _READERS[family](path)
 
