@@ -192,7 +192,10 @@ class _Simulated:
 def _simulated(
     opened: Opened, chip: str | None, sets: tuple[str, ...], energy: str
 ) -> _Simulated | None:
-    """Compile the model for a chip, if one is named: what cannot be simulated is refused first."""
+    """Compile the model for a chip, if one is named: what cannot be simulated is refused first.
+
+    The natural run is recorded to that end: its tokens must fit the model and its program.
+    """
     if chip is None:
         return None
     from seneca_sim.chip.load import load_chip
@@ -201,6 +204,8 @@ def _simulated(
     from seneca_sim.cli.settings import parse_settings
     from seneca_sim.cost.energy import load_energy
     from workloads import zoo
+    from workloads.compiler.stream import check_context
+    from workloads.traces.record import record
 
     model, chosen = opened.forward("--chip"), parse_settings(sets)
     context, tokens = chosen.whole("workload.context"), chosen.whole("workload.tokens")
@@ -208,6 +213,7 @@ def _simulated(
     shape = model.dimensions.stated()
     loaded = fitted_chip(opened.name, shape, load_chip(chip, chosen.chip), chip, chosen)
     program = compile_shape(opened.name, shape, loaded.chip, chosen)
+    check_context(program, record(model, window, context, values=False))
     machine = Machine(loaded, load_energy(energy, chosen.energy), program, chosen.mode)
     return _Simulated(model, machine, window, context)
 
