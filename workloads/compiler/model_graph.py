@@ -79,5 +79,13 @@ def choices_of(family: str) -> frozenset[str]:
 
 
 def chip_tensors(family: str, weights: Tensors) -> Tensors:
-    """A checkpoint's tensors as memories are filled from them: outputs x inputs, vectors flat."""
+    """A checkpoint's tensors as memories are filled from them.
+
+    Args:
+        family: name of the model's family.
+        weights: float32 by the names of checkpoints.
+
+    Returns:
+        By the same names, matrices [outputs, inputs], vectors [channels].
+    """
     return _TABLE[family].tensors(weights)

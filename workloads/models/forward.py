@@ -17,7 +17,7 @@ class Forward(Protocol):
 
     @property
     def weights(self) -> Mapping[str, Tensor]:
-        """Tensors by name, fp32."""
+        """Tensors by name, fp32: matrices (outputs, inputs), vectors (channels,)."""
 
     @property
     def dimensions(self) -> Shape:
@@ -50,4 +50,4 @@ class Forward(Protocol):
         """
 
     def with_weights(self, weights: Mapping[str, Tensor]) -> "Forward":
-        """The same model with other tensors of the same names and shapes."""
+        """The same model with other tensors, each (…) as the one of its name."""

@@ -119,7 +119,7 @@ class Opt:
         return opt_site_names(self.shape.layers)
 
     def with_weights(self, weights: Mapping[str, Tensor]) -> "Opt":
-        """The same model with other tensors of the same names and shapes."""
+        """The same model with other tensors, each (…) as the one of its name."""
         return Opt(self.shape, weights)
 
     def embedded(self, tokens: Sequence[int]) -> Tensor:

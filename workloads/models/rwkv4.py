@@ -126,7 +126,7 @@ class Rwkv4:
         return site_names(self.shape.layers)
 
     def with_weights(self, weights: Mapping[str, Tensor]) -> "Rwkv4":
-        """The same model with other tensors of the same names and shapes."""
+        """The same model with other tensors, each (…) as the one of its name."""
         return Rwkv4(self.shape, weights)
 
     def embedded(self, tokens: Sequence[int]) -> Tensor:

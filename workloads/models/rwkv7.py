@@ -42,7 +42,15 @@ class Rwkv7Layer(NamedTuple):
 
 @dataclass(frozen=True)
 class Rwkv7Shape:
-    """Blocks, D, heads, F and V; a head is D / heads wide."""
+    """The five numbers that tensors tell; a head is D / heads wide.
+
+    Attributes:
+        layers: blocks.
+        width: D, channels between blocks.
+        heads: of the state, H.
+        ffn: F, channels inside channel mixing.
+        vocab: V, tokens.
+    """
 
     layers: int
     width: int
@@ -58,6 +66,10 @@ class Rwkv7:
     Args:
         shape: what the weights must fit; see `workloads.models.rwkv7_layout`.
         weights: name to tensor, vectors as (D,), `r_k` as (H, N).
+
+    Attributes:
+        gates: none.
+        positions: None, as a sequence may be of any length.
     """
 
     shape: Rwkv7Shape
@@ -126,7 +138,7 @@ class Rwkv7:
         return tuple(site.name for site in self.sites)
 
     def with_weights(self, weights: Mapping[str, Tensor]) -> "Rwkv7":
-        """The same model with other tensors of the same names and shapes."""
+        """The same model with other tensors, each (…) as the one of its name."""
         return replace(self, weights=weights)
 
     def embedded(self, tokens: Sequence[int]) -> Tensor:
@@ -189,7 +201,7 @@ class Rwkv7:
 
     @torch.no_grad()
     def run(self, first: int, last: int, carry: Carry, tap: Tap) -> Iterator[Carry]:
-        """Run blocks `first` .. `last` - 1 from the zero state."""
+        """Run blocks `first` .. `last` - 1 from the zero state; a carry is (B, T, D) each."""
         zero = self.zero_state(carry[0].shape[0])
         for n in range(first, last):
             carry, _ = self.block(n, carry, zero[n], tap)
@@ -197,12 +209,12 @@ class Rwkv7:
 
     @torch.no_grad()
     def logits(self, carry: Carry, tap: Tap) -> Tensor:
-        """Output of the last block to logits."""
+        """Output of the last block (B, T, D) to logits (B, T, V)."""
         h = tap("head", self._norm("ln_out", carry[0]))
         return tap("logits", linear(h, self.weights["head.weight"]))
 
     def block(self, n: int, carry: Carry, state: Rwkv7Layer, tap: Tap) -> tuple[Carry, Rwkv7Layer]:
-        """Run block `n`; behind block 0 the carry also holds the values of block 0 (v_first)."""
+        """Run block `n` on (B, T, D); behind block 0 the carry also holds its values, v_first."""
         x, *first = carry
         p = f"blocks.{n}"
         a = self._norm(f"{p}.ln1", x)
