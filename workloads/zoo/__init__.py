@@ -1,9 +1,9 @@
 """What ships: two models trained on bytes, text to run them on, and thresholds found for them.
 
 The RWKV-4 is what runs by default; the OPT of like size, trained on the same text, is there to
-compare it with. Beside these, the shapes and published densities of models whose weights do not ship
-(`shapes`, `load_shape`). Everything is a file beside this one, so nothing is fetched and nothing
-here needs torch. The texts come with a card, ``texts.md``, and the models with one each,
+compare it with. Beside these, the shapes and published densities of models whose weights do not
+ship (`shapes`, `load_shape`). Everything is a file beside this one, so nothing is fetched and
+nothing here needs torch. The texts come with a card, ``texts.md``, and the models with one each,
 ``MODEL.md``, and the loss curve of their training, ``MODEL-loss.csv``.
 """
 
