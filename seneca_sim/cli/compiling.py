@@ -123,24 +123,15 @@ def fitted_chip(
 
 
 def graph_of(name: str, shape: Mapping[str, object], settings: Settings) -> LayerGraph:
-    """The layer graph of a model's shape."""
-    from workloads.compiler import opt_graph, rwkv4_graph, rwkv7_graph
+    """The layer graph of a model's shape.
 
-    sizes = {key: int(str(value)) for key, value in shape.items() if key != "family"}
-    if shape["family"] == "opt":
-        context = settings.whole("mapping.context")
-        return opt_graph(name, sizes, context=context, head=settings.run["mapping.head"])
-    if shape["family"] == "rwkv7":
-        return rwkv7_graph(name, sizes, head=settings.run["mapping.head"])
-    if shape["family"] != "rwkv4":
-        known = "rwkv4, rwkv7 and opt"
-        raise InputError(f"{name} is of family {shape['family']}; {known} can be compiled")
-    return rwkv4_graph(
-        name,
-        sizes,
-        state_words=settings.whole("mapping.state_words"),
-        head=settings.run["mapping.head"],
-    )
+    Raises:
+        InputError: a setting of the mapping that its family does not have.
+    """
+    from workloads.compiler.model_graph import CHOICES, model_graph
+
+    chosen = {key: settings.whole(f"mapping.{key}") for key in CHOICES if settings.set_by(key)}
+    return model_graph(name, shape, head=settings.run["mapping.head"], **chosen)
 
 
 def map_settings(settings: Settings, trace: ActivationTrace | None = None) -> MapSettings:

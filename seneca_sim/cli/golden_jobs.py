@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from seneca_sim.chip.load import LIBRARY as CHIPS
 from seneca_sim.chip.load import load_chip
-from seneca_sim.cli.compiling import compile_shape
+from seneca_sim.cli.compiling import compile_shape, fitted_chip
 from seneca_sim.cli.options import need_torch
 from seneca_sim.cli.pipeline import with_dense
 from seneca_sim.cli.settings import Settings, parse_settings
@@ -48,13 +48,21 @@ def open_job(spec: Spec, folder: Path) -> Job:
         InputError: an input is missing or cannot be read.
     """
     settings = parse_settings(tuple(_list(spec, "sets")))
-    chip = load_chip(_library_path(spec, "chip", CHIPS, folder), settings.chip).chip
+    named = _library_path(spec, "chip", CHIPS, folder)
+    loaded = load_chip(named, settings.chip)
     table = load_energy(_library_path(spec, "energy", TABLES, folder), settings.energy)
-    build, facts = _source(spec, folder, settings)
+    facts: dict[str, Leaf] = {}
+    if spec.get("kind") == "program":
+        build = _program(spec)
+    else:
+        traces, facts = _traces(spec, folder, settings)
+        build = _compiled(spec, traces, settings)
+        shape = next(iter(traces.values())).shape
+        loaded = fitted_chip("the workload", shape, loaded, named, settings)
     said: dict[str, Leaf] = dict(settings.run)
     if spec["kind"] not in ("workload", "shape"):  # how long and on what is the trace's to say
         said = {path: v for path, v in said.items() if not path.startswith("workload.")}
-    return Job(chip, table, settings.mode, build, said, facts)
+    return Job(loaded.chip, table, settings.mode, build, said, facts)
 
 
 def owner(spec: Spec) -> str:
@@ -75,13 +83,13 @@ def _library_path(spec: Spec, key: str, library: Library, folder: Path) -> str:
     return name if name in library.names() else str(folder / name)
 
 
-def _source(spec: Spec, folder: Path, settings: Settings) -> tuple[Build, dict[str, Leaf]]:
+def _traces(
+    spec: Spec, folder: Path, settings: Settings
+) -> tuple[Mapping[str, ActivationTrace], dict[str, Leaf]]:
     kind = spec.get("kind")
-    if kind == "program":
-        return _program(spec), {}
     if kind == "shape":
         traces, card = drawn(spec, folder, settings)
-        return _compiled(spec, traces, settings), card | _facts(traces)
+        return traces, card | _facts(traces)
     if kind == "traces":
         kept = spec.get("traces", {})
         traces = {label: unpacked(lines, label) for label, lines in kept.items()}
@@ -97,7 +105,7 @@ def _source(spec: Spec, folder: Path, settings: Settings) -> tuple[Build, dict[s
         raise InputError(
             f"spec.kind is {kind!r}; expected traces, trace, workload, shape or program"
         )
-    return _compiled(spec, traces, settings), _facts(traces)
+    return traces, _facts(traces)
 
 
 def recorded(spec: Spec, folder: Path, settings: Settings) -> dict[str, ActivationTrace]:

@@ -183,10 +183,12 @@ def _order(variant: Mapping[str, Any]) -> str:
 
 
 def _placed(mapping: Mapping[str, str]) -> str:
-    """What is left out of a run, or stored at fewer bits, than by default."""
+    """What is left out of a run or stored at fewer bits, and the cache that attention reads."""
     weights, head = mapping.get("weights", "bf16"), mapping.get("head", "in")
     text = "" if weights == "bf16" else f", {weights} weights"
-    return text if head == "in" else f"{text}, head out"
+    text += "" if head == "in" else ", head out"
+    context = mapping.get("context")
+    return text if context is None else f"{text}, cache of {context}"
 
 
 def main_table(summary: Mapping[str, Any]) -> list[list[str]]:

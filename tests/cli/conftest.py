@@ -1,11 +1,14 @@
-"""A small model on disk, and a way to run the command line in this process."""
+"""Small models on disk, and a way to run the command line in this process."""
 
+import sys
 from pathlib import Path
 
 import pytest
 from cli_tools import Answer, Call, tiny_weights
 
 from seneca_sim.cli.main import main
+
+sys.path.append(str(Path(__file__).parents[1] / "workloads"))  # small models of other families
 
 
 @pytest.fixture

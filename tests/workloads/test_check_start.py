@@ -58,8 +58,8 @@ def test_a_wrong_weight_is_found_where_it_is(make: Callable[[], Loaded]) -> None
     name = next(n for n in chip.tensors if n.endswith(("ffn.value.weight", "fc2.weight")))
     wrong = {**chip.tensors, name: chip.tensors[name] * np.float32(1.001)}
     thresholds = dict.fromkeys(chip.sites, 0.1)
-    assert verdict(check_tokens(compiled(chip), chip, chip.tensors, TEXT[:4], thresholds)).passed
-    found = verdict(check_tokens(compiled(chip), chip, wrong, TEXT[:4], thresholds))
+    assert verdict(check_tokens(compiled(chip), chip, chip.tensors, [TEXT[:4]], thresholds)).passed
+    found = verdict(check_tokens(compiled(chip), chip, wrong, [TEXT[:4]], thresholds))
     assert not found.passed
     assert found.failed[0].layer == 1
 

@@ -141,7 +141,7 @@ FAULTS: dict[str, tuple[Callable[[Weights], Weights], str]] = {
     ),
     "rwkv-5": (
         lambda w: {**w, "blocks.0.att.ln_x.weight": torch.zeros(8)},
-        "'blocks.0.att.ln_x.weight' belongs to RWKV-5 or later; only RWKV-4 can be read",
+        "'blocks.0.att.ln_x.weight' belongs to RWKV-5 or 6; RWKV-4, RWKV-7 and OPT can be read",
     ),
 }
 

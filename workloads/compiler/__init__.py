@@ -4,6 +4,7 @@ from workloads.compiler.choose import MapSettings, choose, smallest_cores
 from workloads.compiler.graph import LayerGraph
 from workloads.compiler.lower import compile_plan, lower
 from workloads.compiler.mapping import Mapping
+from workloads.compiler.model_graph import chip_tensors, model_graph
 from workloads.compiler.opt import opt_graph
 from workloads.compiler.rwkv4 import rwkv4_graph
 from workloads.compiler.rwkv7 import rwkv7_graph, rwkv7_tensors
@@ -15,11 +16,13 @@ __all__ = [
     "Linear",
     "MapSettings",
     "Mapping",
+    "chip_tensors",
     "choose",
     "compile_plan",
     "event_stream",
     "lower",
     "mask_stream",
+    "model_graph",
     "opt_graph",
     "rwkv4_graph",
     "rwkv7_graph",

@@ -224,7 +224,10 @@ class _Search:
                 found.append(f"{cores:,} at {name}")
         if not found:
             return "no number of cores fits at this data memory; raise core.data_memory_bits"
-        return f"the smallest core count that fits is {', '.join(found)}"
+        return (
+            f"the smallest core count that fits is {', '.join(found)}; mapping.fit=smallest makes "
+            "such a chip"
+        )
 
     # -- all groups of a layer on the same cores ---------------------------------------------
 

@@ -23,6 +23,7 @@ def event_stream(program: Program, trace: ActivationTrace) -> EventStream:
         InputError: the trace is of another model shape, or a sparse site is missing.
     """
     check_shape(program, trace)
+    check_context(program, trace)
     masks = {s.name: trace.sites[s.name].mask for s in program.sites if s.kind == "events"}
     return mask_stream(program, masks, len(trace.tokens))
 
@@ -69,3 +70,20 @@ def check_shape(program: Program, trace: ActivationTrace) -> None:
     for site in program.sites:
         if site.kind == "events" and site.name not in trace.sites:
             raise InputError(f"trace of {trace.model}: site {site.name} is missing")
+
+
+def check_context(program: Program, trace: ActivationTrace) -> None:
+    """Raise InputError if the trace's tokens would not fit the cache that the program has.
+
+    Attention is paid for as if the cache were full, so every token that fits costs the same.
+    """
+    room = dict(program.mapping).get("context")
+    if room is None or trace.context is None:
+        return
+    end = trace.context + len(trace.tokens) // program.sequences
+    if end > int(room):
+        raise InputError(
+            f"trace of {trace.model[:16]}: its tokens reach to {end} of their sequence, but the "
+            f"cache has room for {room} (mapping.context); raise that, or lower workload.context "
+            "or workload.tokens"
+        )

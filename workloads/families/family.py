@@ -46,6 +46,8 @@ class Family:
         parameters: all weights of the model, a tied head counted once.
         states: names of a trace's recurrent state, each [layers, width]; empty if traces of this
             family hold none.
+        cache: whether a token looks back at keys and values of those before it, so that what it
+            costs depends on how many there are.
     """
 
     name: str
@@ -55,6 +57,7 @@ class Family:
     parameters: Callable[[Shape], int]
     dense_macs: Callable[[Shape, int], int] = lambda shape, layer: 0
     states: tuple[str, ...] = ()
+    cache: bool = False
     _by_name: Mapping[str, Site] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
@@ -223,6 +226,7 @@ def _opt() -> Family:
         dense_macs=lambda s, layer: s.width**2,
         head_macs=lambda s: s.vocab * _embedding(s) + _opt_projections(s),
         parameters=_opt_parameters,
+        cache=True,
     )
 
 

@@ -12,17 +12,18 @@ import platformdirs
 
 from seneca_sim.errors import InputError
 from seneca_sim.files import write_text
-from workloads.models import Rwkv4, content_hash
+from workloads.models import content_hash
+from workloads.models.load import Loaded
 from workloads.sparsity.evaluate import bits_per_byte
 
 CACHE_VARIABLE = "SENECA_SIM_CACHE"
-_VERSION = 1  # of the measurement: windows of 1,024 bytes from the zero state
+_VERSION = 1  # of the measurement: windows of 1,024 bytes, or as many as there are positions
 
 Progress = Callable[[int, int, str], None]
 
 
 def cached_bits_per_byte(
-    model: Rwkv4,
+    model: Loaded,
     text: bytes,
     thresholds: Mapping[str, float] | None,
     progress: Progress | None = None,
@@ -51,7 +52,7 @@ def cache_folder() -> Path:
     return Path(chosen) if chosen else Path(platformdirs.user_cache_dir("seneca-sim"))
 
 
-def _key(model: Rwkv4, text: bytes, thresholds: Mapping[str, float]) -> str:
+def _key(model: Loaded, text: bytes, thresholds: Mapping[str, float]) -> str:
     parts = [
         _VERSION,
         content_hash(model.weights),

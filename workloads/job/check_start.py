@@ -7,16 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from seneca_sim.errors import InputError
 from seneca_sim.functional import MemoryImage
 from seneca_sim.program import Program
 from workloads.compiler.check import SiteCheck, compare_sites
 from workloads.compiler.precision import precision
 from workloads.job.inputs import Inputs
-from workloads.job.load import load_to_measure
+from workloads.job.load import load_over_bytes
 from workloads.job.onto_chip import OntoChip, onto_chip, rounded
 from workloads.job.prepare import variants
-from workloads.models import content_hash
 
 Floats = NDArray[np.float32]
 Compile = Callable[[Mapping[str, str | int]], Program]
@@ -38,19 +36,12 @@ def check_from_start(
     Raises:
         InputError: a model that is not over bytes, or a recipe of another one.
     """
-    model = load_to_measure(inputs)
-    if model.shape.vocab != 256:
-        raise InputError(
-            f"{inputs.weights}: vocabulary of {model.shape.vocab}, but text is bytes (256); "
-            "check values from Python with tokens of your own"
-        )
-    if inputs.recipe is not None:
-        inputs.recipe.check_model(content_hash(model.weights))
+    model = load_over_bytes(inputs, "check values from Python with tokens of your own")
     chip = onto_chip(model)
     program = compile_shape(chip.shape)
     stored = as_applied(chip, program, bits)
     return {
-        name: check_tokens(program, stored, chip.tensors, list(inputs.window), thresholds or {})
+        name: check_tokens(program, stored, chip.tensors, inputs.windows, thresholds or {})
         for name, thresholds in variants(inputs).items()
     }
 
@@ -68,7 +59,7 @@ def check_tokens(
     program: Program,
     stored: OntoChip,
     tensors: Mapping[str, Floats],
-    tokens: Sequence[int],
+    windows: Sequence[Sequence[int]],
     thresholds: Mapping[str, float],
 ) -> list[SiteCheck]:
     """Compare every site that torch sees, token by token.
@@ -77,11 +68,19 @@ def check_tokens(
         program: of the model.
         stored: the model with its matrices as the program holds them.
         tensors: what the program's memories are filled from.
-        tokens: of one sequence from its start.
+        windows: tokens of each sequence from its start, as many of each.
         thresholds: T by sparse site.
     """
-    seen = stored.recorded(tokens, thresholds)
+    seen = _in_turns([stored.recorded(tokens, thresholds) for tokens in windows])
     expected = {site.name: seen[site.name] for site in program.sites if site.name in seen}
     image = MemoryImage.load(program, tensors)
-    inputs = {"emb": stored.embed(tokens)}
+    inputs = _in_turns([{"emb": stored.embed(tokens)} for tokens in windows])
     return compare_sites(program, image, inputs, expected, thresholds)
+
+
+def _in_turns(sequences: Sequence[Mapping[str, Floats]]) -> dict[str, Floats]:
+    """Vectors of sequences side by side, [tokens, width]: the first of every sequence first."""
+    return {
+        name: np.stack([seen[name] for seen in sequences], 1).reshape(-1, rows.shape[1])
+        for name, rows in sequences[0].items()
+    }

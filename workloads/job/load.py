@@ -3,42 +3,48 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
-from typing import TypeVar
 
 from seneca_sim.errors import InputError
 from workloads.job.inputs import Inputs
-from workloads.models import Rwkv4, load_model
-from workloads.models.load import Loaded, load_any
+from workloads.models import content_hash, load_any
+from workloads.models.load import Loaded
 from workloads.models.readers import RescaleWarning
-
-Model = TypeVar("Model")
-
-
-def load(inputs: Inputs) -> Rwkv4:
-    """Load the job's checkpoint to simulate it.
-
-    Raises:
-        InputError: it cannot be used, or it may hold halved weights and nothing was said of it.
-    """
-    return _loaded(load_model, inputs)
+from workloads.sparsity.batches import BYTE_VOCABULARY
 
 
-def load_to_measure(inputs: Inputs) -> Loaded:
-    """Load the job's checkpoint, of whatever family, to sparsify or evaluate it.
+def load(inputs: Inputs) -> Loaded:
+    """Load the job's checkpoint, of whatever family.
 
     Raises:
-        InputError: see `load`.
+        InputError: it cannot be used, it may hold halved weights and nothing was said of it, or
+            that was said of a family that has none.
     """
-    return _loaded(load_any, inputs)
-
-
-def _loaded(reader: Callable[..., Model], inputs: Inputs) -> Model:
     undo = {"undo": True, "keep": False}.get(inputs.rescaled)
     with warnings.catch_warnings():
         warnings.simplefilter("error", RescaleWarning)
         try:
-            return reader(inputs.weights, undo_rescale=undo)
+            return load_any(inputs.weights, undo_rescale=undo)
         except RescaleWarning as warning:
             text = str(warning).partition(";")[0]
             raise InputError(f"{text}; say --rescaled undo or --rescaled keep") from None
+
+
+def load_over_bytes(inputs: Inputs, otherwise: str) -> Loaded:
+    """Load the job's checkpoint, which must be over bytes, as text is, and fit the job's recipe.
+
+    Args:
+        inputs: of the job.
+        otherwise: what to do with a model over other tokens.
+
+    Raises:
+        InputError: as `load`, or the model is not over bytes, or the recipe is another model's.
+    """
+    model = load(inputs)
+    if model.shape.vocab != BYTE_VOCABULARY:
+        raise InputError(
+            f"{inputs.weights}: vocabulary of {model.shape.vocab}, but text is bytes "
+            f"({BYTE_VOCABULARY}); {otherwise}"
+        )
+    if inputs.recipe is not None:
+        inputs.recipe.check_model(content_hash(model.weights))
+    return model

@@ -23,7 +23,6 @@ from seneca_sim.program import Program
 from workloads.compiler import LayerGraph, MapSettings, choose, lower
 from workloads.job.onto_chip import OntoChip, onto_chip
 from workloads.models.load import Loaded
-from workloads.models.rwkv4 import Rwkv4
 from workloads.sparsity.batches import BYTE_VOCABULARY, WINDOW
 from workloads.sparsity.thresholds import check_thresholds
 
@@ -101,10 +100,10 @@ class OnChip:
         """
         chosen = onto_chip(model)
         graph = chosen.graph(context=-(-context // 8) * 8, state_words=state_words)
-        if isinstance(model, Rwkv4):
-            program = _together(graph, cores or fewest_cores(graph.width))
-        else:
+        if any(layer.pieces for layer in graph.layers):
             program = _apart(graph)
+        else:
+            program = _together(graph, cores or fewest_cores(graph.width))
         program = narrow(program, bits)
         image = MemoryImage.load(program, chosen.tensors, "bf16")
         return cls(program, image, chosen)

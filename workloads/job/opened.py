@@ -9,7 +9,8 @@ from torch import Tensor
 from seneca_sim.errors import InputError
 from workloads import zoo
 from workloads.job.inputs import SHIPPED, shipped_inputs
-from workloads.job.load import load_to_measure
+from workloads.job.load import load
+from workloads.models.load import Loaded
 from workloads.models.sited import sited
 from workloads.models.sites import SitedModel
 from workloads.sparsity.batches import BYTE_VOCABULARY, as_tokens
@@ -45,6 +46,23 @@ class Opened:
         found = Tensor(self.reader.encode(text.decode(errors="ignore"))).long()
         return as_tokens(found, self.model.vocab)
 
+    def forward(self, option: str) -> Loaded:
+        """The model as something that compiles.
+
+        Args:
+            option: what asks for it, for the error.
+
+        Raises:
+            InputError: it is a torch module of another family.
+        """
+        model = getattr(self.model, "model", self.model)
+        if not isinstance(model, Loaded):
+            raise InputError(
+                f"{option}: the chip runs RWKV-4, RWKV-7 and OPT, and {self.name} is none of "
+                "them; leave it out"
+            )
+        return model
+
     def own_recipe(self) -> Recipe | None:
         """The recipe that ships for a model of the zoo, if there is one."""
         for entry in zoo.entries():
@@ -64,7 +82,7 @@ def open_model(name: str | None, rescaled: str = "") -> Opened:
 
         module, reader = load_smollm2()
         return Opened(SMOLLM2, sited(module), reader)
-    model = sited(load_to_measure(shipped_inputs(name, rescaled=rescaled)))
+    model = sited(load(shipped_inputs(name, rescaled=rescaled)))
     if model.vocab != BYTE_VOCABULARY:
         raise InputError(
             f"{name}: has a vocabulary of {model.vocab}, and text is read as bytes here; use "

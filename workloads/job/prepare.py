@@ -10,11 +10,10 @@ from functools import partial
 
 import torch
 
-from seneca_sim.errors import InputError
 from workloads.job.accuracy import Progress, cached_bits_per_byte
 from workloads.job.inputs import Inputs
-from workloads.job.load import load
-from workloads.models import Rwkv4, content_hash
+from workloads.job.load import load_over_bytes
+from workloads.models.load import Loaded
 from workloads.traces import ActivationTrace, in_turns
 from workloads.traces.record import record
 
@@ -32,7 +31,7 @@ class Prepared:
         pieces: the same, sequence by sequence, each with the state before its first token.
     """
 
-    model: Rwkv4
+    model: Loaded
     traces: dict[str, ActivationTrace]
     pieces: dict[str, tuple[ActivationTrace, ...]]
 
@@ -43,14 +42,7 @@ def prepare(inputs: Inputs, progress: Progress | None = None) -> Prepared:
     Raises:
         InputError: a checkpoint that cannot be used, or a recipe of another model.
     """
-    model = load(inputs)
-    if model.shape.vocab != 256:
-        raise InputError(
-            f"{inputs.weights}: vocabulary of {model.shape.vocab}, but text is bytes (256); "
-            "record a trace on your own tokens and replay it with --trace"
-        )
-    if inputs.recipe is not None:
-        inputs.recipe.check_model(content_hash(model.weights))
+    model = load_over_bytes(inputs, "record a trace on your own tokens and replay it with --trace")
     wanted = variants(inputs)
     pieces: dict[str, tuple[ActivationTrace, ...]] = {}
     for variant, thresholds in wanted.items():
@@ -62,7 +54,7 @@ def prepare(inputs: Inputs, progress: Progress | None = None) -> Prepared:
 
 
 def recorded(
-    model: Rwkv4, inputs: Inputs, thresholds: Mapping[str, float] | None, variant: str
+    model: Loaded, inputs: Inputs, thresholds: Mapping[str, float] | None, variant: str
 ) -> tuple[ActivationTrace, ...]:
     """Record a model on every sequence of a job, each from the empty state."""
     return tuple(
@@ -71,7 +63,7 @@ def recorded(
     )
 
 
-def accuracy(model: Rwkv4, inputs: Inputs, progress: Progress | None = None) -> dict[str, float]:
+def accuracy(model: Loaded, inputs: Inputs, progress: Progress | None = None) -> dict[str, float]:
     """Bits per byte by variant on the job's evaluation text; empty without one."""
     if len(inputs.evaluation) < 2:
         return {}

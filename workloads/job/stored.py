@@ -8,13 +8,13 @@ from seneca_sim.functional.quantise import quantise
 from workloads.compiler.precision import precision
 from workloads.job.inputs import Inputs
 from workloads.job.prepare import Prepared, recorded
-from workloads.models import Rwkv4
+from workloads.models.load import Loaded
 from workloads.traces import ActivationTrace
 
 
 def as_stored(
     prepared: Prepared, inputs: Inputs, bits: str
-) -> tuple[Rwkv4, dict[str, tuple[ActivationTrace, ...]]]:
+) -> tuple[Loaded, dict[str, tuple[ActivationTrace, ...]]]:
     """Round the matrices alike and record the traces of what that model does, by sequence.
 
     Args:
@@ -31,7 +31,7 @@ def as_stored(
         else tensor
         for name, tensor in prepared.model.weights.items()
     }
-    model = Rwkv4(prepared.model.shape, weights)
+    model = prepared.model.with_weights(weights)
     pieces = {
         variant: recorded(model, inputs, trace.thresholds or None, variant)
         for variant, trace in prepared.traces.items()

@@ -68,11 +68,15 @@ def infer_shape(weights: Mapping[str, Tensor], where: str = "weights") -> Rwkv4S
     Raises:
         InputError: the tensors that tell the shape are missing or are not matrices.
     """
+    other = "OPT" if any(n.startswith(("model.decoder.", "decoder.")) for n in weights) else ""
+    other = "RWKV-7" if any(name.endswith(".att.r_k") for name in weights) else other
+    if other:
+        raise InputError(f"{where}: an {other} checkpoint; expected RWKV-4 (load_any reads both)")
     later = next((name for name in weights if _LATER_VERSIONS.search(name)), None)
     if later is not None:
-        raise InputError(f"{where}: {later!r} belongs to RWKV-5 or later; only RWKV-4 can be read")
-    if any(name.startswith(("model.decoder.", "decoder.")) for name in weights):
-        raise InputError(f"{where}: an OPT checkpoint; expected RWKV-4, as only that is compiled")
+        raise InputError(
+            f"{where}: {later!r} belongs to RWKV-5 or 6; RWKV-4, RWKV-7 and OPT can be read"
+        )
     vocab, width = matrix(weights, "emb.weight", where)
     ffn, _ = matrix(weights, "blocks.0.ffn.key.weight", where)
     return Rwkv4Shape(numbered_blocks(weights, where), width=width, ffn=ffn, vocab=vocab)

@@ -9,7 +9,7 @@ The state is the key-value cache. `Opt.step` and `Opt.sequence` run the same cod
 `workloads.models.rwkv4` do, and everything is computed in fp32.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -18,7 +18,8 @@ from torch import Tensor
 from torch.nn.functional import layer_norm, linear, scaled_dot_product_attention
 
 from seneca_sim.errors import InputError
-from workloads.models.rwkv4 import Tap
+from workloads.families import Shape
+from workloads.models.sites import Tap, check_tokens, no_tap
 
 OPT_SITES = ("self_attn.qkv", "fc1", "fc2")
 """The three sites of a block, in the order in which thresholds are searched."""
@@ -106,6 +107,25 @@ class Opt:
         self.shape = shape
         self.weights: Mapping[str, Tensor] = {n: tensor.float() for n, tensor in weights.items()}
 
+    @property
+    def dimensions(self) -> Shape:
+        """Family and dimensions."""
+        s = self.shape
+        return Shape("opt", s.layers, s.width, s.ffn, s.vocab, s.heads, s.positions)
+
+    @property
+    def site_names(self) -> tuple[str, ...]:
+        """Full names of all sites."""
+        return opt_site_names(self.shape.layers)
+
+    def with_weights(self, weights: Mapping[str, Tensor]) -> "Opt":
+        """The same model with other tensors, each (…) as the one of its name."""
+        return Opt(self.shape, weights)
+
+    def embedded(self, tokens: Sequence[int]) -> Tensor:
+        """Rows of tokens and of their positions, added, (T, D), which the host sends."""
+        return self.embed(torch.tensor([list(tokens)]), no_tap)[0]
+
     def zero_state(self, batch: int = 1) -> OptState:
         """The state before the first token."""
         return OptState.zero(self.shape, batch)
@@ -138,7 +158,7 @@ class Opt:
         Raises:
             InputError: no token, one outside the vocabulary, or more than there are positions.
         """
-        tap = tap or _pass
+        tap = tap or no_tap
         state = state or self.zero_state(tokens.shape[0])
         x = self.embed(tokens, tap, start=state.length)
         after: list[OptLayerState] = []
@@ -191,21 +211,10 @@ class Opt:
         return layer_norm(x, (x.shape[-1],), w[f"{name}.weight"], w[f"{name}.bias"], LN_EPS)
 
     def _check(self, tokens: Tensor, start: int) -> None:
-        if tokens.numel() == 0:
-            raise InputError("model: no token given; at least one is needed")
-        low, high = int(tokens.min()), int(tokens.max())
-        if low < 0 or high >= self.shape.vocab:
-            bad = low if low < 0 else high
-            raise InputError(
-                f"model: token {bad} is not in the vocabulary 0 .. {self.shape.vocab - 1}"
-            )
+        check_tokens(tokens, self.shape.vocab)
         end = start + tokens.shape[1]
         if end > self.shape.positions:
             raise InputError(
                 f"model: {end} tokens in a sequence, and there are {self.shape.positions} "
                 "positions; use a shorter window"
             )
-
-
-def _pass(_name: str, x: Tensor) -> Tensor:
-    return x

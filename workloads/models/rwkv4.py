@@ -10,7 +10,7 @@ Everything is computed in fp32. `Rwkv4.step` and `Rwkv4.sequence` run the same c
 sequence of one token, so a tap sees the same numbers either way, up to rounding in the matmuls.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import NamedTuple
 
@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import layer_norm, linear
 
+from workloads.families import Shape
 from workloads.models.sites import Tap as Tap
 from workloads.models.sites import check_tokens, no_tap
 
@@ -112,6 +113,25 @@ class Rwkv4:
         # BlinkDL stores the mixing vectors as (1, 1, D).
         flat = {n: t.reshape(-1) if t.ndim == 3 else t for n, t in weights.items()}
         self.weights = {name: tensor.float() for name, tensor in flat.items()}
+
+    @property
+    def dimensions(self) -> Shape:
+        """Family and dimensions."""
+        s = self.shape
+        return Shape("rwkv4", s.layers, s.width, s.ffn, s.vocab)
+
+    @property
+    def site_names(self) -> tuple[str, ...]:
+        """Full names of all sites."""
+        return site_names(self.shape.layers)
+
+    def with_weights(self, weights: Mapping[str, Tensor]) -> "Rwkv4":
+        """The same model with other tensors, each (…) as the one of its name."""
+        return Rwkv4(self.shape, weights)
+
+    def embedded(self, tokens: Sequence[int]) -> Tensor:
+        """Rows of the embedding, (T, D), which the host sends."""
+        return self.weights["emb.weight"][list(tokens)]
 
     def zero_state(self, batch: int = 1) -> Rwkv4State:
         """The state before the first token."""

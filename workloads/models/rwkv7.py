@@ -10,19 +10,23 @@ reads the same vector as the matrix of values, after its threshold.
 Everything is computed in fp32. The names of the weights are BlinkDL's.
 """
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import group_norm, layer_norm, linear, normalize
 
+from seneca_sim.errors import InputError
+from workloads.families import Shape
 from workloads.models.readers import content_hash
 from workloads.models.rwkv4 import LN_EPS, shift
 from workloads.models.sites import Carry, Site, Tap, check_tokens, no_tap
 
 RWKV7_SITES = ("att.rec", "att.key", "att.val", "att.out", "ffn.key", "ffn.val")
+RANKS = {"w": "rank_decay", "a": "rank_rate", "v": "rank_value", "g": "rank_gate"}
+"""Letter of a low-rank map in the names of tensors -> its inner width in shapes."""
 GROUP_EPS = 64e-5
 FASTEST = -0.606531
 """A decay is exp(FASTEST * sigmoid(.)); the number is -exp(-0.5) as RWKV-7 was trained with it."""
@@ -38,7 +42,15 @@ class Rwkv7Layer(NamedTuple):
 
 @dataclass(frozen=True)
 class Rwkv7Shape:
-    """Blocks, D, heads, F and V; a head is D / heads wide."""
+    """The five numbers that tensors tell; a head is D / heads wide.
+
+    Attributes:
+        layers: blocks.
+        width: D, channels between blocks.
+        heads: of the state, H.
+        ffn: F, channels inside channel mixing.
+        vocab: V, tokens.
+    """
 
     layers: int
     width: int
@@ -54,6 +66,10 @@ class Rwkv7:
     Args:
         shape: what the weights must fit; see `workloads.models.rwkv7_layout`.
         weights: name to tensor, vectors as (D,), `r_k` as (H, N).
+
+    Attributes:
+        gates: none.
+        positions: None, as a sequence may be of any length.
     """
 
     shape: Rwkv7Shape
@@ -92,6 +108,43 @@ class Rwkv7:
         names = [n for n in self.weights if n.startswith("blocks.") and not n.endswith("r_k")]
         return sum(self.weights[n].numel() for n in names if self.weights[n].ndim == 2)
 
+    @property
+    def dimensions(self) -> Shape:
+        """Family and dimensions.
+
+        Raises:
+            InputError: low-rank maps that differ from block to block.
+        """
+        s = self.shape
+        return Shape("rwkv7", s.layers, s.width, s.ffn, s.vocab, s.heads, **self._ranks())
+
+    def _ranks(self) -> dict[str, int]:
+        """Inner widths of the low-rank maps; a model of one block has no value residual."""
+        found = {}
+        for letter, rank in RANKS.items():
+            blocks = range(1 if letter == "v" else 0, self.shape.layers)
+            sizes = {self.weights[f"blocks.{n}.att.{letter}1"].shape[1] for n in blocks}
+            if len(sizes) > 1:
+                raise InputError(
+                    f"model: ranks of att.{letter}1 are {sorted(sizes)}; expected one for all "
+                    "blocks"
+                )
+            found[rank] = sizes.pop() if sizes else 1
+        return found
+
+    @property
+    def site_names(self) -> tuple[str, ...]:
+        """Full names of all sites."""
+        return tuple(site.name for site in self.sites)
+
+    def with_weights(self, weights: Mapping[str, Tensor]) -> "Rwkv7":
+        """The same model with other tensors, each (…) as the one of its name."""
+        return replace(self, weights=weights)
+
+    def embedded(self, tokens: Sequence[int]) -> Tensor:
+        """Rows of the embedding, (T, D), which the host sends."""
+        return self.weights["emb.weight"][list(tokens)]
+
     def fingerprint(self) -> str:
         """Content hash of the weights."""
         return content_hash(self.weights)
@@ -105,6 +158,22 @@ class Rwkv7:
         return [one] * self.shape.layers
 
     @torch.no_grad()
+    def step(
+        self, token: int, state: list[Rwkv7Layer] | None = None, tap: Tap | None = None
+    ) -> tuple[Tensor, list[Rwkv7Layer]]:
+        """Run one token of one sequence; the tap sees vectors (channels,).
+
+        Returns:
+            logits (V,) and the state after the token.
+        """
+
+        def flat(name: str, x: Tensor) -> Tensor:
+            return x if tap is None else tap(name, x[0, 0])[None, None]
+
+        logits, state = self.sequence(torch.tensor([[token]]), state, flat)
+        return logits[0, 0], state
+
+    @torch.no_grad()
     def sequence(
         self, tokens: Tensor, state: list[Rwkv7Layer] | None = None, tap: Tap | None = None
     ) -> tuple[Tensor, list[Rwkv7Layer]]:
@@ -115,7 +184,7 @@ class Rwkv7:
         """
         tap = tap or no_tap
         state = state or self.zero_state(tokens.shape[0])
-        carry, after = self.start(tokens), []
+        carry, after = self._entered(tokens, tap), []
         for n in range(self.shape.layers):
             carry, layer = self.block(n, carry, state[n], tap)
             after.append(layer)
@@ -124,12 +193,15 @@ class Rwkv7:
     @torch.no_grad()
     def start(self, tokens: Tensor) -> Carry:
         """Tokens (B, T) to the input of block 0."""
+        return self._entered(tokens, no_tap)
+
+    def _entered(self, tokens: Tensor, tap: Tap) -> Carry:
         check_tokens(tokens, self.vocab)
-        return (self._norm("blocks.0.ln0", self.weights["emb.weight"][tokens]),)
+        return (self._norm("blocks.0.ln0", tap("emb", self.weights["emb.weight"][tokens])),)
 
     @torch.no_grad()
     def run(self, first: int, last: int, carry: Carry, tap: Tap) -> Iterator[Carry]:
-        """Run blocks `first` .. `last` - 1 from the zero state."""
+        """Run blocks `first` .. `last` - 1 from the zero state; a carry is (B, T, D) each."""
         zero = self.zero_state(carry[0].shape[0])
         for n in range(first, last):
             carry, _ = self.block(n, carry, zero[n], tap)
@@ -137,12 +209,12 @@ class Rwkv7:
 
     @torch.no_grad()
     def logits(self, carry: Carry, tap: Tap) -> Tensor:
-        """Output of the last block to logits."""
+        """Output of the last block (B, T, D) to logits (B, T, V)."""
         h = tap("head", self._norm("ln_out", carry[0]))
         return tap("logits", linear(h, self.weights["head.weight"]))
 
     def block(self, n: int, carry: Carry, state: Rwkv7Layer, tap: Tap) -> tuple[Carry, Rwkv7Layer]:
-        """Run block `n`; behind block 0 the carry also holds the values of block 0 (v_first)."""
+        """Run block `n` on (B, T, D); behind block 0 the carry also holds its values, v_first."""
         x, *first = carry
         p = f"blocks.{n}"
         a = self._norm(f"{p}.ln1", x)

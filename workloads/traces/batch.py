@@ -15,7 +15,8 @@ def in_turns(pieces: Sequence[ActivationTrace]) -> ActivationTrace:
     """One trace whose tokens take turns: the first of every sequence, then the second, and so on.
 
     The state before the first token differs from sequence to sequence, so the trace has none; that
-    of a single sequence is kept, as is everything else of it.
+    of a single sequence is kept, as is everything else of it. Where sequences are not equally far,
+    `context` is that of the farthest.
 
     Args:
         pieces: one trace a sequence, of one model and variant, all of the same number of tokens.
@@ -37,7 +38,8 @@ def in_turns(pieces: Sequence[ActivationTrace]) -> ActivationTrace:
     order = np.arange(len(pieces) * len(first.tokens)).reshape(len(pieces), -1).T.reshape(-1)
     sites = {name: _mixed([p.sites[name] for p in pieces], order) for name in first.sites}
     tokens = np.concatenate([p.tokens for p in pieces])[order]
-    return replace(first, tokens=tokens, sites=sites, state={})
+    contexts = [p.context for p in pieces if p.context is not None]
+    return replace(first, tokens=tokens, sites=sites, state={}, context=max(contexts, default=None))
 
 
 def in_pieces(trace: ActivationTrace, batch: int) -> ActivationTrace:

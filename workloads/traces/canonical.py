@@ -14,8 +14,13 @@ SCHEMA = "seneca-trace/1"
 
 
 def metadata(trace: "ActivationTrace") -> dict[str, str]:
-    """Give the scalars of a trace; `shape` and `thresholds` as JSON with sorted keys."""
+    """Give the scalars of a trace; `shape` and `thresholds` as JSON with sorted keys.
+
+    `context` is there where the trace says it, so that traces without one keep their hashes.
+    """
+    context = {} if trace.context is None else {"context": str(trace.context)}
     return {
+        **context,
         "schema": SCHEMA,
         "shape": _json(trace.shape),
         "model": trace.model,

@@ -128,7 +128,17 @@ def _build(header: Mapping[str, str], arrays: Arrays) -> ActivationTrace:
         sites=_sites(arrays, shape),
         state=_group(arrays, "state"),
         thresholds=_numbers(_json_object(header, "thresholds")),
+        context=_context(header),
     )
+
+
+def _context(header: Mapping[str, str]) -> int | None:
+    text = header.get("context")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) < 10):
+        raise InputError(f"metadata 'context' is {text!r}; expected a whole number of tokens")
+    return int(text)
 
 
 def _sites(arrays: Arrays, shape: TraceShape) -> dict[str, SiteTrace]:

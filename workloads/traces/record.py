@@ -4,15 +4,18 @@ The only module of this package that needs torch.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
 from seneca_sim.errors import InputError
-from workloads.models import Rwkv4, Rwkv4State, content_hash
+from workloads.families import family_of
+from workloads.models import Forward, content_hash
 from workloads.sparsity.thresholds import apply_threshold
+from workloads.traces import sites as trace_sites
 from workloads.traces.sites import CHECK_SITES, TraceShape
 from workloads.traces.trace import ActivationTrace, SiteTrace, check_thresholds
 
@@ -21,12 +24,16 @@ class Recorder:
     """A tap that applies thresholds, ``y = x where |x| > T else 0``, and keeps y while `on`.
 
     Args:
+        sites: those of a trace; other vectors pass untouched, as the attention output of OPT.
         thresholds: T by full site name; 0 for sites that are not named.
         values: keep the surviving values, not only the masks.
     """
 
-    def __init__(self, thresholds: Mapping[str, float], *, values: bool = True) -> None:
+    def __init__(
+        self, sites: Iterable[str], thresholds: Mapping[str, float], *, values: bool = True
+    ) -> None:
         self.on = False
+        self._sites = frozenset(sites)
         self._thresholds = thresholds
         self._keep_values = values
         self._masks: dict[str, list[NDArray[np.bool_]]] = defaultdict(list)
@@ -34,6 +41,8 @@ class Recorder:
 
     def __call__(self, name: str, x: Tensor) -> Tensor:
         """Take the vector of one site and token; return what goes on."""
+        if name not in self._sites:
+            return x
         y = x if name in CHECK_SITES else apply_threshold(x, self._thresholds.get(name, 0.0))
         if self.on:
             self._keep(name, y)
@@ -61,7 +70,7 @@ class Recorder:
 
 
 def record(
-    model: Rwkv4,
+    model: Forward,
     tokens: Sequence[int],
     context: int,
     thresholds: Mapping[str, float] | None = None,
@@ -93,11 +102,13 @@ def record(
     shape = trace_shape(model)
     if not 0 <= context < len(tokens):
         raise InputError(f"context is {context}; expected 0 … {len(tokens) - 1}, to leave a token")
+    _check_positions(len(tokens), context, shape)
     if variant == "natural" and thresholds:
         raise InputError("variant 'natural' has no thresholds; name another, say 'sparsified'")
     chosen = check_thresholds(thresholds or {}, shape)
-    recorder = Recorder(chosen, values=values)
+    recorder = Recorder(trace_sites.site_widths(shape), chosen, values=values)
     state = _run(model, tokens[:context], model.zero_state(), recorder)
+    before = _state_arrays(state, shape)
     recorder.on = True
     _run(model, tokens[context:], state, recorder)
     return ActivationTrace(
@@ -106,23 +117,37 @@ def record(
         variant=variant,
         tokens=np.array(tokens[context:], np.int32),
         sites=recorder.sites(),
-        state=_state_arrays(state),
+        state=before,
         thresholds=chosen,
+        context=context if family_of(shape["family"]).cache else None,
     )
 
 
-def trace_shape(model: Rwkv4) -> TraceShape:
+def trace_shape(model: Forward) -> TraceShape:
     """Return the model's dimensions as a trace states them."""
-    s = model.shape
-    return TraceShape(family="rwkv4", layers=s.layers, width=s.width, ffn=s.ffn, vocab=s.vocab)
+    return trace_sites.trace_shape(model.dimensions)
 
 
-def _run(model: Rwkv4, tokens: Sequence[int], state: Rwkv4State, tap: Recorder) -> Rwkv4State:
+def _check_positions(tokens: int, context: int, shape: TraceShape) -> None:
+    positions = shape.get("positions")
+    if positions is not None and tokens > positions:
+        raise InputError(
+            f"model: {context} tokens of context and {tokens - context} to record are more than "
+            f"its {positions} positions; lower workload.context or workload.tokens"
+        )
+
+
+def _run(model: Forward, tokens: Sequence[int], state: Any, tap: Recorder) -> Any:
     for token in tokens:
         _, state = model.step(int(token), state, tap)
     return state
 
 
-def _state_arrays(state: Rwkv4State) -> dict[str, NDArray[np.float32]]:
-    """Return the five state tensors without their batch axis: float32 [layers, width]."""
+def _state_arrays(state: Any, shape: TraceShape) -> dict[str, NDArray[np.float32]]:
+    """Return the state tensors that the family's traces hold, without their batch axis.
+
+    float32 [layers, width] each.
+    """
+    if not family_of(shape["family"]).states:
+        return {}
     return {name: tensor[:, 0].numpy() for name, tensor in state.tensors().items()}

@@ -110,6 +110,9 @@ class ActivationTrace:
         state: recurrent state before the first token, float32 [layers, width] each: att_x, aa, bb,
             pp and ffn_x of RWKV-4; or empty, as always for other families.
         thresholds: T by block site; a site that is not named has T = 0.
+        context: tokens before the first one in its sequence, of a family that keeps a cache of
+            them, whose room the compiler must know of; None where nothing is said, as always for
+            other families.
     """
 
     shape: TraceShape
@@ -119,6 +122,7 @@ class ActivationTrace:
     sites: Mapping[str, SiteTrace] = field(repr=False)
     state: Mapping[str, NDArray[np.float32]] = field(default_factory=dict, repr=False)
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    context: int | None = None
 
     def __post_init__(self) -> None:
         shape = check_shape(self.shape)
@@ -132,6 +136,7 @@ class ActivationTrace:
         object.__setattr__(self, "sites", {name: self.sites[name] for name in order})
         object.__setattr__(self, "state", _checked_state(self.state, shape))
         object.__setattr__(self, "thresholds", check_thresholds(self.thresholds, shape))
+        _check_context(self.context, shape)
 
     @cached_property
     def content_hash(self) -> str:
@@ -161,7 +166,9 @@ class ActivationTrace:
             raise InputError(f"slice {start}:{stop} of a trace of {self.tokens.size} tokens")
         sites = {name: site.slice(start, stop) for name, site in self.sites.items()}
         state = self.state if start == 0 else {}
-        return replace(self, tokens=self.tokens[start:stop], sites=sites, state=state)
+        context = None if self.context is None else self.context + start
+        tokens = self.tokens[start:stop]
+        return replace(self, tokens=tokens, sites=sites, state=state, context=context)
 
 
 def check_thresholds(thresholds: Mapping[str, float], shape: TraceShape) -> dict[str, float]:
@@ -210,6 +217,16 @@ def _checked_state(
             expected = (shape["layers"], shape["width"])
             raise InputError(f"state {name} has shape {array.shape}; expected {expected}")
     return {name: frozen(state[name]) for name in states if name in state}
+
+
+def _check_context(context: int | None, shape: TraceShape) -> None:
+    if context is None:
+        return
+    if not family_of_shape(shape).cache:
+        raise InputError(f"context is {context}, but {shape['family']} keeps no cache of tokens")
+    most = shape["positions"] - 1
+    if not 0 <= context <= most:
+        raise InputError(f"context is {context}; expected 0 … {most}, to leave a position")
 
 
 def _bits(site: SiteTrace) -> bytes | None:

@@ -1,9 +1,9 @@
 """What ships: two models trained on bytes, text to run them on, and thresholds found for them.
 
-The RWKV-4 is what is simulated; the OPT of like size, trained on the same text, is there to compare
-it with. Beside these, the shapes and published densities of models whose weights do not ship
-(`shapes`, `load_shape`). Everything is a file beside this one, so nothing is fetched and nothing
-here needs torch. The texts come with a card, ``texts.md``, and the models with one each,
+The RWKV-4 is what runs by default; the OPT of like size, trained on the same text, is there to
+compare it with. Beside these, the shapes and published densities of models whose weights do not
+ship (`shapes`, `load_shape`). Everything is a file beside this one, so nothing is fetched and
+nothing here needs torch. The texts come with a card, ``texts.md``, and the models with one each,
 ``MODEL.md``, and the loss curve of their training, ``MODEL-loss.csv``.
 """
 
@@ -85,7 +85,7 @@ _ENTRIES = (
         file="opt-byte-6x256.safetensors",
         model="opt-byte-6x256",
         summary="OPT over bytes, 6 blocks of 256 channels, FFN 1024, 8 heads, 512 positions, "
-        "4.9 M parameters, BF16: a transformer to compare with, not compiled",
+        "4.9 M parameters, BF16: a transformer to compare with",
     ),
     Entry(
         name="rwkv4-byte-6x256-1.0005",

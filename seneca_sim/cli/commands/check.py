@@ -99,9 +99,10 @@ def _check_values(
 ) -> list[dict[str, Any]]:
     """Run the program's values on the tokens of every variant."""
     from seneca_sim.cli.progress import progress
+    from workloads.families import family_of
     from workloads.models.load import family_in
 
-    if family_in(inputs.weights) == "rwkv4":
+    if family_of(family_in(inputs.weights)).states:
         return _check_recorded(inputs, loaded, chip, settings)
     from seneca_sim.cli.compiling import compile_shape, fitted_chip
     from workloads.job.check_start import check_from_start
@@ -118,7 +119,7 @@ def _check_values(
 def _check_recorded(
     inputs: Any, loaded: LoadedChip, chip: str, settings: Settings
 ) -> list[dict[str, Any]]:
-    """RWKV-4, on traces with the state before their first token."""
+    """Families whose traces hold the state before their first token: their tokens alone."""
     from seneca_sim.cli.compiling import compile_shape, fitted_chip
     from seneca_sim.cli.progress import progress
     from workloads.compiler.check import check_values

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,7 +29,9 @@ from seneca_sim.cli.tables import check_outputs, csv_option, csv_text, plot_opti
 from seneca_sim.errors import InputError
 
 if TYPE_CHECKING:
+    from seneca_sim.cli.pipeline import Machine
     from workloads.job.opened import Opened
+    from workloads.models.load import Loaded
     from workloads.sparsity.recipe import Recipe
 
 LOSS_INCS = (1.0005, 1.001, 1.002, 1.005)
@@ -93,6 +96,7 @@ def command(
     read = [find_task(task).first(items) for task in tasks]
     data = evaluation_text(text, length)
     opened = open_model(model, rescaled or "")
+    simulated = _simulated(opened, chip, sets, energy)
     found = _given(opened, recipes) if recipes else _searched(
         opened, loss_incs or LOSS_INCS, calibration_bytes, folder
     )  # fmt: skip
@@ -101,7 +105,7 @@ def command(
         points = measure_points(
             opened.model, opened.tokens(data), settings, read, opened.reader, progress=tell
         )
-    joules = _energy(opened, settings, chip, sets, energy)
+    joules = {} if simulated is None else simulated.joules(settings)
     rows = [point_row(p, len(data) - 1, joules.get(p.label, {})) for p in points]
     if csv_file is not None:
         from seneca_sim.files import write_text
@@ -163,39 +167,55 @@ def _searched(
     return out
 
 
-def _energy(
-    opened: Opened,
-    settings: Mapping[str, Mapping[str, float]],
-    chip: str | None,
-    sets: tuple[str, ...],
-    energy: str,
-) -> dict[str, dict[str, float]]:
-    """Mean energy and latency per token by variant, of the shipped prompt, simulated."""
+@dataclass(frozen=True)
+class _Simulated:
+    """The chip that a curve's variants run on, and the window of text that they run."""
+
+    model: Loaded
+    machine: Machine
+    window: tuple[int, ...]
+    context: int
+
+    def joules(self, settings: Mapping[str, Mapping[str, float]]) -> dict[str, dict[str, float]]:
+        """Mean energy and latency per token by variant, simulated."""
+        from seneca_sim.cli.pipeline import simulate_variants
+        from workloads.traces.record import record
+
+        traces = {
+            label: record(self.model, self.window, self.context, dict(thresholds), label)
+            for label, thresholds in settings.items()
+        }
+        runs = simulate_variants(self.machine, traces)
+        return {result.label: _per_token(result) for result in runs}
+
+
+def _simulated(
+    opened: Opened, chip: str | None, sets: tuple[str, ...], energy: str
+) -> _Simulated | None:
+    """Compile the model for a chip, if one is named: what cannot be simulated is refused first.
+
+    The natural run is recorded to that end: its tokens must fit the model and its program.
+    """
     if chip is None:
-        return {}
+        return None
     from seneca_sim.chip.load import load_chip
-    from seneca_sim.cli.compiling import compile_shape
-    from seneca_sim.cli.pipeline import Machine, simulate_variants
+    from seneca_sim.cli.compiling import compile_shape, fitted_chip
+    from seneca_sim.cli.pipeline import Machine
     from seneca_sim.cli.settings import parse_settings
     from seneca_sim.cost.energy import load_energy
     from workloads import zoo
-    from workloads.models.rwkv4_stages import Rwkv4Sites
+    from workloads.compiler.stream import check_context
     from workloads.traces.record import record
 
-    if not isinstance(opened.model, Rwkv4Sites):
-        raise InputError(f"--chip: the chip runs RWKV-4, which {opened.name} is not; leave it out")
-    chosen = parse_settings(sets)
+    model, chosen = opened.forward("--chip"), parse_settings(sets)
     context, tokens = chosen.whole("workload.context"), chosen.whole("workload.tokens")
-    window = list(zoo.prompt_text()[: context + tokens])
-    traces = {
-        label: record(opened.model.model, window, context, dict(thresholds), label)
-        for label, thresholds in settings.items()
-    }
-    loaded = load_chip(chip, chosen.chip)
-    shape = next(iter(traces.values())).shape
+    window = tuple(zoo.prompt_text()[: context + tokens])
+    shape = model.dimensions.stated()
+    loaded = fitted_chip(opened.name, shape, load_chip(chip, chosen.chip), chip, chosen)
     program = compile_shape(opened.name, shape, loaded.chip, chosen)
+    check_context(program, record(model, window, context, values=False))
     machine = Machine(loaded, load_energy(energy, chosen.energy), program, chosen.mode)
-    return {result.label: _per_token(result) for result in simulate_variants(machine, traces)}
+    return _Simulated(model, machine, window, context)
 
 
 def _per_token(result: Any) -> dict[str, float]:

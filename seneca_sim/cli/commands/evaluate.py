@@ -13,7 +13,6 @@ import click
 from seneca_sim.cli.options import json_option, need_torch, rescaled_option
 from seneca_sim.cli.progress import progress
 from seneca_sim.cli.tables import check_outputs, csv_option, csv_text, plot_option, read_text
-from seneca_sim.errors import InputError
 
 if TYPE_CHECKING:
     from workloads.job.opened import Opened
@@ -185,16 +184,8 @@ def _on_chip(
     if not bits:
         return {}
     from workloads.job.onchip import bits_per_byte
-    from workloads.models.opt import Opt
-    from workloads.models.rwkv4 import Rwkv4
-    from workloads.models.rwkv7 import Rwkv7
 
-    model = getattr(opened.model, "model", opened.model)
-    if not isinstance(model, Rwkv4 | Rwkv7 | Opt):
-        raise InputError(
-            f"--precision {precision}: the chip runs RWKV-4, RWKV-7 and OPT, and {opened.name} is "
-            "none of them; leave it out"
-        )
+    model = opened.forward(f"--precision {precision}")
     found = {}
     with progress(f"on the chip, {precision}") as tell:
         for done, (label, thresholds) in enumerate(settings.items(), 1):

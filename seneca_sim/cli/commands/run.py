@@ -95,6 +95,7 @@ def command(
     )
     from seneca_sim.cost.energy import load_energy
     from seneca_sim.results.folder import check_writable
+    from workloads.compiler.stream import check_context
 
     sets = with_order(sets, batch, mode)
     settings = parse_settings(sets)
@@ -107,6 +108,7 @@ def command(
     last = list(source.traces.values())[-1]  # the sparsest: what work is balanced by
     loaded = fitted_chip(source.name, last.shape, loaded, chip, settings)
     program = compile_shape(source.name, last.shape, loaded.chip, settings, last)
+    check_context(program, last)
     machine = Machine(loaded, table, program, settings.mode, packets, engine)
     bits = source.measure()  # slow the first time, so only for what compiles
     prepared = time.perf_counter()

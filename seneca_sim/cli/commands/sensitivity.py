@@ -57,6 +57,7 @@ def command(
     Two tokens of the model that ships by default (--set workload.tokens=16 for more).
     """
     from seneca_sim.chip.load import load_chip
+    from seneca_sim.cli.compiling import fitted_chip
     from seneca_sim.cli.progress import progress
     from seneca_sim.cli.settings import parse_settings
     from seneca_sim.cost.energy import load_energy
@@ -80,6 +81,8 @@ def command(
         if traces
         else _recorded(lambda: inputs_of(workload, text, recipe, settings, rescaled))
     )
+    shape = next(iter(variants.values())).shape
+    loaded = fitted_chip("workload", shape, loaded, chip, settings)
     with progress("simulating") as tell:
         study = run_study(
             loaded, table, parameters, _Builder(variants, settings),
