@@ -19,13 +19,13 @@ from seneca_sim.engine.activity import Activity, Ints
 from seneca_sim.engine.compiled import simulate
 from seneca_sim.program import EventStream, Program
 from workloads import zoo
-from workloads.compiler import MapSettings, choose, event_stream, lower, rwkv4_graph
+from workloads.compiler import MapSettings, choose, event_stream, lower, model_graph
 from workloads.compiler.choose import mesh_of
 from workloads.studies.tables import markdown
 from workloads.traces import statistical_trace, trace_shape
 
 CHIP = "seneca-8x8"
-MODELS = ("rwkv4-169m", "rwkv4-1.5b", "rwkv4-3b")
+MODELS = ("rwkv4-169m", "rwkv4-1.5b", "rwkv4-3b", "opt-2.7b")
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,9 @@ class Compiled:
 def compiled(name: str) -> Compiled:
     """Compile a shape and time it, the choice of the mesh included."""
     card = zoo.load_shape(name)
-    sizes = {k: int(str(v)) for k, v in trace_shape(card.shape).items() if k != "family"}
     settings = MapSettings(bits="int4", fewest=True)
     started = time.process_time()
-    graph = rwkv4_graph(name, sizes, head="out")
+    graph = model_graph(name, trace_shape(card.shape), head="out")
     cores = choose(graph, load_chip(CHIP).chip, settings).cores
     columns, rows = mesh_of(cores)
     mesh = {"columns": str(columns), "rows": str(rows)}
@@ -90,7 +89,7 @@ def critical(program: Program, activity: Activity) -> dict[str, int]:
     """
     ends: dict[tuple[int, str], int] = {}
     for stage, done in zip(program.stages, activity.stage_done[:, 0].tolist(), strict=True):
-        key = stage.layer, re.sub(r"^blocks\.\d+\.", "", stage.name)
+        key = stage.layer, re.sub(r"^(blocks|layers)\.\d+\.", "", stage.name)
         ends[key] = max(ends.get(key, 0), done)
     spans: dict[str, int] = {}
     now = int(activity.token_start[0])
