@@ -96,7 +96,7 @@ class Groups:
             )
             at += 0 if again else cores
         parts = self._riding(layer, parts, first)
-        return packed(self.fit, layer, parts) if self.pack else parts
+        return packed(self.fit, layer, parts, self.fixed) if self.pack else parts
 
     def _riding(
         self, layer: Layer, parts: dict[str, Partition], first: int
