@@ -8,11 +8,10 @@ import pytest
 from builders import make_chip
 
 from seneca_sim.chip import Chip
-from seneca_sim.chip.spec import MAX_CORES
 from seneca_sim.errors import CapacityError
 from workloads.compiler import (
-    Linear,
     LayerGraph,
+    Linear,
     MapSettings,
     choose,
     opt_graph,
@@ -217,11 +216,11 @@ def test_no_chip_holds_14b_at_bf16() -> None:
             choose(graph, Chip("c"), MapSettings(bits="bf16", fewest=fewest))
 
 
-def test_more_cores_than_a_chip_may_have() -> None:
-    """Weights would fit 65,536 cores; but 66,000 slices of 1,024 bits, one a core, do not."""
-    graph = stack("s", [Linear(8, 8 * 66_000)])
+def test_more_cores_than_a_chip_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Weights alone would fit; but 67 slices of 1,024 bits, one a core, are one core too many."""
+    monkeypatch.setattr("workloads.compiler.choose.MAX_CORES", 66)
+    graph = stack("s", [Linear(8, 8 * 67)])
     chip = make_chip(1, 1, data_memory_bits=4_000)
-    assert 66_000 * 1_024 < MAX_CORES * 4_000
-    with pytest.raises(CapacityError, match=r"66,000 cores at the fewest at bf16, and a chip has"):
+    with pytest.raises(CapacityError, match=r"67 cores at the fewest at bf16, and a chip has 66"):
         choose(graph, chip, MapSettings(strategy="grouped", fewest=True))
     assert smallest_cores(graph, chip, MapSettings()) == 0
