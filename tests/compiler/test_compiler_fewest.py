@@ -1,6 +1,7 @@
 """The fewest cores: what the search finds for real shapes, never below what is there to be held."""
 
 from functools import cache
+from importlib import import_module
 from itertools import pairwise, product
 
 import numpy as np
@@ -218,7 +219,7 @@ def test_no_chip_holds_14b_at_bf16() -> None:
 
 def test_more_cores_than_a_chip_may_have(monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights alone would fit; but 67 slices of 1,024 bits, one a core, are one core too many."""
-    monkeypatch.setattr("workloads.compiler.choose.MAX_CORES", 66)
+    monkeypatch.setattr(import_module("workloads.compiler.choose"), "MAX_CORES", 66)
     graph = stack("s", [Linear(8, 8 * 67)])
     chip = make_chip(1, 1, data_memory_bits=4_000)
     with pytest.raises(CapacityError, match=r"67 cores at the fewest at bf16, and a chip has 66"):
