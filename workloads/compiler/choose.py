@@ -9,6 +9,7 @@ from functools import partial
 from seneca_sim.chip import Chip
 from seneca_sim.chip.spec import MAX_CORES
 from seneca_sim.errors import CapacityError, InputError
+from workloads.compiler.energy import Spent, prices_of
 from workloads.compiler.estimate import Densities
 from workloads.compiler.fit import Fit
 from workloads.compiler.graph import LayerGraph
@@ -188,15 +189,18 @@ class _Search:
             raise errors[-1]
         if self.settings.fewest:
             return min(found, key=lambda plan: plan.cores)
-        cycles = [plan.cycles(self.settings.densities) for plan in found]
-        costs = [self._cost(plan.cores, n) for plan, n in zip(found, cycles, strict=True)]
-        best = costs.index(min(costs))
-        alike = self._cost(found[best].cores, cycles[best] * ALIKE)
+        spent = [plan.spent(self.settings.densities) for plan in found]
+        costs = [self._cost(some) for some in spent]
+        best = spent[costs.index(min(costs))]
+        alike = self._cost(best._replace(cycles=best.cycles * ALIKE))
         return next(plan for plan, cost in zip(found, costs, strict=True) if cost <= alike)
 
-    def _cost(self, cores: int, cycles: float) -> float:
-        """What is to be small; a chip spends in proportion to its cores and to time."""
-        return cycles if self.settings.goal == "latency" else cores * cycles**2
+    def _cost(self, spent: Spent) -> float:
+        """What is to be small; all cores of a chip leak for as long as a token takes."""
+        if self.settings.goal == "latency":
+            return spent.cycles
+        leaking = self._chip.cores * prices_of(self._chip).leakage
+        return (spent.energy + leaking * spent.cycles) * spent.cycles
 
     # -- groups on cores of their own --------------------------------------------------------
 
