@@ -6,27 +6,28 @@ their last row of lanes work on padding. All else is about the same wherever it 
 that of all cores for as long as a token takes.
 
 Prices are those of the shipped table at its voltage and at 500 MHz, whatever a study sets: a
-program must not depend on what its counts are priced at afterwards.
+program must not depend on what its counts are priced at afterwards. So they are looked up with as
+few fields of the chip as it takes, and points of a sweep that differ in others share a program.
 """
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from itertools import chain
 from math import ceil, isqrt
 from typing import NamedTuple
 
-from seneca_sim.chip import Chip
+from seneca_sim.chip import Chip, CoreSpec, NocSpec
 from seneca_sim.cost.energy import EnergyTable, load_energy
 from seneca_sim.cost.kernel import load_kernel
 from seneca_sim.cost.ops import OPS
 from workloads.compiler.estimate import Densities, density
 from workloads.compiler.graph import GraphSite, GraphStage, Layer, LayerGraph, Matrix
 from workloads.compiler.mapping import Parts, cores_of
-from workloads.compiler.memory import Options
+from workloads.compiler.memory import WORD_BITS, Options
 
 CLOCK_HZ = 500_000_000
 """What turns leaking cycles into energy here: the presets' clock."""
@@ -62,16 +63,20 @@ class Linear(NamedTuple):
 
 
 class Prices:
-    """Energies of the shipped table for the sizes of a chip, in fJ a count."""
+    """Energies of the shipped table in fJ a count, for so many lanes, bits of a flit, bits of SRAM."""
 
-    def __init__(self, chip: Chip) -> None:
-        self.chip = replace(chip, clock_hz=CLOCK_HZ, voltage_mv=_table().voltage_mv)
+    def __init__(self, npes: int, flit_bits: int, data_bits: int) -> None:
+        core = CoreSpec(npes=npes, line_bits=WORD_BITS * npes, data_memory_bits=data_bits)
+        noc, supply = NocSpec(flit_bits=flit_bits), _table().voltage_mv
+        self.chip = Chip("prices", clock_hz=CLOCK_HZ, voltage_mv=supply, core=core, noc=noc)
+        self.ops: dict[str, float] = {}
         self.kernels: dict[str, Linear] = {}
 
-    @lru_cache(maxsize=64)  # noqa: B019  # as many as there are ops
     def op(self, name: str) -> float:
         """One count of an op."""
-        return float(_table().row(name, self.chip).total)
+        if name not in self.ops:
+            self.ops[name] = float(_table().row(name, self.chip).total)
+        return self.ops[name]
 
     def kernel(self, name: str) -> Linear:
         """A micro-kernel's tasks."""
@@ -100,10 +105,14 @@ def _table() -> EnergyTable:
     return load_energy()
 
 
-@lru_cache(maxsize=32)
 def prices_of(chip: Chip) -> Prices:
-    """The prices for a chip, worked out once."""
-    return Prices(chip)
+    """The prices for a chip, worked out once for chips alike in what they depend on."""
+    return _prices(chip.core.npes, chip.noc.flit_bits, chip.core.data_memory_bits)
+
+
+@lru_cache(maxsize=32)
+def _prices(npes: int, flit_bits: int, data_bits: int) -> Prices:
+    return Prices(npes, flit_bits, data_bits)
 
 
 @dataclass
