@@ -63,7 +63,7 @@ class Linear(NamedTuple):
 
 
 class Prices:
-    """Energies of the shipped table in fJ a count, for so many lanes, bits of a flit, bits of SRAM."""
+    """Energies of the shipped table, fJ a count, by lanes, bits of a flit and bits of SRAM."""
 
     def __init__(self, npes: int, flit_bits: int, data_bits: int) -> None:
         core = CoreSpec(npes=npes, line_bits=WORD_BITS * npes, data_memory_bits=data_bits)
