@@ -61,3 +61,14 @@ def test_refused(call: Call, arguments: tuple[str, ...], words: tuple[str, ...])
     assert done.err.count("\n") == 1
     for word in words:
         assert word in done.err
+
+
+def test_no_chip_is_large_enough(call: Call) -> None:
+    """14B at BF16 in one line, with or without a mesh: more cores than a chip may have."""
+    for arguments in (("--smallest",), ("--set", "columns=60", "--set", "rows=60")):
+        done = call("compile", "rwkv4-14b", "--set", "mapping.head=out", *arguments)
+        assert done.code == 2
+        assert done.out == ""
+        assert done.err.count("\n") == 1
+        assert "104,000 cores of 2,097,152, and a chip has 65,536 at most" in done.err
+        assert "weights.bits" in done.err

@@ -9,6 +9,8 @@ import pytest
 from builders import make_chip
 
 from seneca_sim.chip import Chip
+from seneca_sim.cost.energy import load_energy, price
+from seneca_sim.cost.ops import OPS
 from seneca_sim.engine.compiled import simulate
 from seneca_sim.errors import CapacityError
 from workloads.compiler import (
@@ -55,12 +57,14 @@ def chip_of(cores: int, *, away: bool = False) -> Chip:
 
 
 @cache
-def simulated(name: str, cores: int, how: str, share: float, away: bool) -> tuple[Plan, int]:
-    """A plan for latency, and the cycles of a token whose sites keep a share of their events."""
+def simulated(
+    name: str, cores: int, how: str, share: float, away: bool, goal: str = "latency"
+) -> tuple[Plan, int, float]:
+    """A plan, and cycles and dynamic fJ of a token whose sites keep a share of their events."""
     chip = chip_of(cores, away=away)
     settings = MapSettings(
         strategy=how,
-        goal="latency",
+        goal=goal,
         weights="shared" if away else "core",
         densities=dict.fromkeys(BLOCK_SITES, share),
     )
@@ -69,7 +73,9 @@ def simulated(name: str, cores: int, how: str, share: float, away: bool) -> tupl
     shape = {"family": "rwkv4", **SHAPES[name]}
     trace = synthesise(shape, dict.fromkeys(BLOCK_SITES, share), tokens=1, seed=1)
     activity = simulate(chip, program, event_stream(program, trace))
-    return plan, int(activity.token_done[0] - activity.token_start[0])
+    ops = dict(zip(OPS, map(int, activity.token_ops[0]), strict=True))
+    energy = sum(sum(row.values()) for row in price(ops, load_energy(), chip).values())
+    return plan, int(activity.token_done[0] - activity.token_start[0]), energy
 
 
 def check(name: str, cores: int, share: float, away: bool, ways: tuple[str, ...]) -> None:
@@ -78,14 +84,14 @@ def check(name: str, cores: int, share: float, away: bool, ways: tuple[str, ...]
     found = {}
     for how in ways:
         try:
-            plan, found[how] = simulated(name, cores, how, share, away)
+            plan, found[how], _ = simulated(name, cores, how, share, away)
         except CapacityError:
             continue
         if how in ROWS:
             off = found[how] / plan.cycles(densities)
             assert 0.78 < off < 1.07, (how, off)
             assert away or 0.88 < off < 1.01, (how, off)
-    _, chosen = simulated(name, cores, "auto", share, away)
+    _, chosen, _ = simulated(name, cores, "auto", share, away)
     assert chosen <= WITHIN * min(found.values()), found
 
 
@@ -95,6 +101,52 @@ def check(name: str, cores: int, share: float, away: bool, ways: tuple[str, ...]
 )
 def test_the_choice_is_near_the_best(name: str, cores: int, share: float, away: bool) -> None:
     check(name, cores, share, away, ROWS)
+
+
+def check_energy(name: str, cores: int, share: float, away: bool, ways: tuple[str, ...]) -> None:
+    """The closed form's energy is near the engine's, and the choice near the best in E x D.
+
+    All cores of the chip leak for as long as the token takes.
+    """
+    densities, chip = dict.fromkeys(BLOCK_SITES, share), chip_of(cores, away=away)
+    leaking = chip.cores * sum(
+        float(load_energy().row(op, chip).total) for op in ("leak.sram", "leak.registers")
+    )
+    found = {}
+    for how in (*ways, "auto"):
+        try:
+            plan, cycles, energy = simulated(name, cores, how, share, away, "energy-delay")
+        except CapacityError:
+            continue
+        off = energy / plan.spent(densities).energy
+        assert 0.94 < off < 1.06, (how, off)
+        found[how] = (energy + leaking * cycles) * cycles
+    assert found["auto"] <= WITHIN * min(found.values()), found
+
+
+def test_the_choice_is_near_the_best_in_energy_and_delay() -> None:
+    check_energy("narrow", 36, 0.4, True, ROWS)
+
+
+@pytest.mark.nightly
+@pytest.mark.parametrize("away", [False, True])
+@pytest.mark.parametrize("share", [1.0, 0.4])
+@pytest.mark.parametrize(
+    ("name", "cores"), [("narrow", 16), *((name, n) for name in SHAPES for n in (36, 81))]
+)
+def test_energy_and_delay_on_a_grid(name: str, cores: int, share: float, away: bool) -> None:
+    check_energy(name, cores, share, away, ROWS)
+
+
+def test_the_choice_does_not_follow_what_counts_are_priced_at() -> None:
+    """Supply, clock and gating change what energy costs, but not which program runs."""
+    chip = chip_of(81)
+    core = replace(chip.core, gating="power", instruction_memory_bits=2**16)
+    other = replace(chip, voltage_mv=650, clock_hz=100_000_000, core=core)
+    plans = [
+        choose(graph_of("wide"), some, MapSettings(strategy="mixed")) for some in (chip, other)
+    ]
+    assert plans[0].mapping == plans[1].mapping
 
 
 @pytest.mark.nightly

@@ -222,7 +222,7 @@ def test_more_cores_are_used_where_they_help() -> None:
     many = choose(graph, make_chip(40, 40), MapSettings(bits="int4"))
     fast = choose(graph, make_chip(40, 40), MapSettings(bits="int4", goal="latency"))
     assert few.cores <= 225 < many.cores <= fast.cores <= 1600
-    assert few.cycles() > many.cycles() > fast.cycles()
+    assert few.cycles() > many.cycles() >= fast.cycles()
 
 
 def test_capacity_says_what_would_fit() -> None:

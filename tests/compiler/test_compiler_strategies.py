@@ -29,7 +29,7 @@ WAYS = {
         strategy="grouped", cores={"residual": 5, "attention": 3, "key": 7, "logits": 3}
     ),
     "grouped with tiles": MapSettings(strategy="grouped", tiles={"ffn.val": 3, "att.key": 2}),
-    "mixed": MapSettings(strategy="mixed"),
+    "mixed": MapSettings(strategy="mixed", goal="latency"),
     "packed": MapSettings(strategy="grouped", fewest=True),
     "input-split": MapSettings(strategy="input-split"),
     "tiles-2d": MapSettings(strategy="tiles-2d"),

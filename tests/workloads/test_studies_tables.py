@@ -12,6 +12,7 @@ from workloads.studies.tables import (
     VIEWS,
     batches,
     choice,
+    choice_energy,
     compare,
     energies,
     gains,
@@ -88,6 +89,9 @@ def test_the_choice_stands_beside_the_best_strategy() -> None:
     ]
     line = choice(rows)[-1]
     assert line == "| 14 x 14 | 11.000 (5,573) | 10.000 (5,573) | does not fit | 1.10 |"
+    products = [{**row, "energy_delay_js": 2e-6 + 1e-6 * n} for n, row in enumerate(rows)]
+    line = choice_energy(products)[-1]
+    assert line == "| 14 x 14 | 2,000 (5,573) | 3,000 (5,573) | does not fit | 1.00 |"
 
 
 def test_a_scaling_study_is_drawn_from_its_rows(tmp_path: Path) -> None:

@@ -8,7 +8,9 @@ from functools import partial
 from math import isqrt
 
 from seneca_sim.chip import Chip
+from seneca_sim.chip.spec import MAX_CORES
 from seneca_sim.errors import CapacityError, InputError
+from workloads.compiler.energy import Spent, prices_of
 from workloads.compiler.estimate import Densities
 from workloads.compiler.fit import Fit
 from workloads.compiler.graph import LayerGraph
@@ -120,12 +122,20 @@ def choose(graph: LayerGraph, chip: Chip, settings: MapSettings) -> Plan:
     options = settings.options(chip)
     ready = scaled(graph) if options.precision.scaled else graph
     search = _Search(graph, Fit(ready, options), settings)
-    if settings.strategy == "output-split" or settings.cores_per_layer:
-        return search.together()
-    if settings.strategy != "auto" or settings.cores or settings.tiles:
-        named = settings.strategy if settings.strategy != "auto" else "grouped"
-        return search.apart(named)
-    return search.best()
+    search.check_weights()
+    plan = search.plan()
+    if plan.cores > MAX_CORES:
+        raise CapacityError(
+            f"{graph.name} takes {plan.cores:,} cores at the fewest at {settings.bits}, and a chip "
+            f"has {MAX_CORES:,} at most; {_LESS}"
+        )
+    return plan
+
+
+_LESS = (
+    "take fewer bits a weight (weights.bits), leave them in off-core memory "
+    "(mapping.weights=shared), or raise core.data_memory_bits"
+)
 
 
 @dataclass
@@ -133,6 +143,33 @@ class _Search:
     graph: LayerGraph  # before scales
     fit: Fit
     settings: MapSettings
+
+    def check_weights(self) -> None:
+        """Refuse what no chip could hold, before any search ends at something smaller.
+
+        Raises:
+            CapacityError: the weights alone are more than the data memory of `MAX_CORES` cores.
+        """
+        need = self._weight_bits()
+        if self.settings.weights == "core" and need > MAX_CORES * self.fit.have:
+            raise CapacityError(
+                f"{self.graph.name} does not fit any chip at {self.settings.bits}: its weights "
+                f"alone are {need:,} bits, {-(-need // self.fit.have):,} cores of "
+                f"{self.fit.have:,}, and a chip has {MAX_CORES:,} at most; {_LESS}"
+            )
+
+    def _weight_bits(self) -> int:
+        weights = sum(m.rows * m.columns for layer in self.graph.layers for m in layer.matrices)
+        return weights * self.fit.options.precision.bits
+
+    def plan(self) -> Plan:
+        """As the settings say, or the best."""
+        settings = self.settings
+        if settings.strategy == "output-split" or settings.cores_per_layer:
+            return self.together()
+        if settings.strategy != "auto" or settings.cores or settings.tiles:
+            return self.apart(settings.strategy if settings.strategy != "auto" else "grouped")
+        return self.best()
 
     @property
     def _chip(self) -> Chip:
@@ -154,15 +191,18 @@ class _Search:
             raise errors[-1]
         if self.settings.fewest:
             return min(found, key=lambda plan: plan.cores)
-        cycles = [plan.cycles(self.settings.densities) for plan in found]
-        costs = [self._cost(plan.cores, n) for plan, n in zip(found, cycles, strict=True)]
-        best = costs.index(min(costs))
-        alike = self._cost(found[best].cores, cycles[best] * ALIKE)
+        spent = [plan.spent(self.settings.densities) for plan in found]
+        costs = [self._cost(some) for some in spent]
+        best = spent[costs.index(min(costs))]
+        alike = self._cost(best._replace(cycles=best.cycles * ALIKE))
         return next(plan for plan, cost in zip(found, costs, strict=True) if cost <= alike)
 
-    def _cost(self, cores: int, cycles: float) -> float:
-        """What is to be small; a chip spends in proportion to its cores and to time."""
-        return cycles if self.settings.goal == "latency" else cores * cycles**2
+    def _cost(self, spent: Spent) -> float:
+        """What is to be small; all cores of a chip leak for as long as a token takes."""
+        if self.settings.goal == "latency":
+            return spent.cycles
+        leaking = self._chip.cores * prices_of(self._chip).leakage
+        return (spent.energy + leaking * spent.cycles) * spent.cycles
 
     # -- groups on cores of their own --------------------------------------------------------
 
@@ -203,8 +243,7 @@ class _Search:
         chip, layer = self._chip, plan.graph.layers[0]
         parts = plan.mapping.layers[0]
         counts = ", ".join(f"{name} {len(part.cores)}" for name, part in parts.items())
-        weights = sum(m.rows * m.columns for g in plan.graph.layers for m in g.matrices)
-        need = weights * self.fit.options.precision.bits
+        need = self._weight_bits()
         return (
             f"{self.graph.name} does not fit chip {chip.name} ({chip.cores} cores) at "
             f"{self.settings.bits}, {strategy}: its weights alone are {need:,} bits, the chip has "

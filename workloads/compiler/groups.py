@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from seneca_sim.config.check import nearest
 from seneca_sim.errors import CapacityError, InputError
+from workloads.compiler.energy import LayerEnergy, Spent
 from workloads.compiler.estimate import Densities, LayerEstimate
 from workloads.compiler.fit import Fit, even_partition, signature
 from workloads.compiler.graph import Layer, LayerGraph
@@ -32,9 +33,7 @@ class Groups:
     first: list[Layer] = field(default_factory=list)  # kind -> a layer of it
     counts: list[dict[str, int]] = field(default_factory=list)
     shared: list[tuple[str, ...]] = field(default_factory=list)  # groups on the same cores
-    known: dict[tuple[int, tuple[str, ...], tuple[int, ...]], tuple[int, float]] = field(
-        default_factory=dict
-    )
+    known: dict[tuple[int, tuple[str, ...], tuple[int, ...]], Spent] = field(default_factory=dict)
     fixed: set[str] = field(default_factory=set)  # groups whose number was given
     pack: bool = False  # one group fills what the others leave
 
@@ -96,7 +95,7 @@ class Groups:
             )
             at += 0 if again else cores
         parts = self._riding(layer, parts, first)
-        return packed(self.fit, layer, parts) if self.pack else parts
+        return packed(self.fit, layer, parts, self.fixed) if self.pack else parts
 
     def _riding(
         self, layer: Layer, parts: dict[str, Partition], first: int
@@ -168,45 +167,44 @@ class Groups:
         now = -(-units // self.counts[kind][group])
         return [-(-units // rows) for rows in range(now - 1, 0, -1)]
 
-    def measure(self, densities: Densities) -> tuple[int, float]:
-        """Cores, and estimated cycles of a token; layers of a kind count as its first."""
-        cores, cycles = 0, 0.0
+    def measure(self, densities: Densities) -> Spent:
+        """Cores, and what a token takes by the estimates; layers of a kind count as its first."""
+        spent = Spent(0, 0.0, 0.0)
         for kind in range(len(self.first)):
-            each, time = self.measured(kind, densities)
-            times = self.kinds.count(kind)
-            cores, cycles = cores + times * each, cycles + times * time
-        return cores, cycles
+            spent = spent.plus(self.measured(kind, densities), self.kinds.count(kind))
+        return spent
 
-    def measured(self, kind: int, densities: Densities) -> tuple[int, float]:
-        """Cores of a layer of a kind, and estimated cycles of a token through it."""
+    def measured(self, kind: int, densities: Densities) -> Spent:
+        """Cores of a layer of a kind, and what a token takes there by the estimates."""
         key = (kind, self.shared[kind], tuple(self.counts[kind].values()))
         if key not in self.known:
             layer = self.first[kind]
             parts = self._parts(layer, kind, 0)
-            estimate = LayerEstimate(self.graph, layer, parts, self.fit.options, densities)
-            self.known[key] = len(cores_of(parts)), estimate.cycles()
+            what = self.graph, layer, parts, self.fit.options, densities
+            cycles, energy = LayerEstimate(*what).cycles(), LayerEnergy(*what).femtojoules()
+            self.known[key] = Spent(len(cores_of(parts)), cycles, energy)
         return self.known[key]
 
-    def spread(self, budget: int, cost: Callable[[int, float], float], d: Densities) -> None:
+    def spread(self, budget: int, cost: Callable[[Spent], float], d: Densities) -> None:
         """Give groups more cores while the cost falls: what gains most for each core goes first.
 
         Args:
             budget: cores that there are.
-            cost: of (cores, cycles).
+            cost: of what a mapping takes, to be small.
             d: densities for the estimate.
         """
-        have, cycles = self.measure(d)
-        value = cost(have, cycles)
+        now = self.measure(d)
+        have, value = now.cores, cost(now)
         while True:
             best, step, after = 0.0, None, (have, value)
             for kind, names, count in self._steps():
                 before = dict(self.counts[kind])
                 self.counts[kind] |= dict.fromkeys(names, count)
-                cores, cycles = self.measure(d)
-                new = cost(cores, cycles)
-                gain = (value - new) / max(1, cores - have)
-                if cores <= budget and gain > best:
-                    best, step, after = gain, (kind, names, count), (cores, new)
+                then = self.measure(d)
+                new = cost(then)
+                gain = (value - new) / max(1, then.cores - have)
+                if then.cores <= budget and gain > best:
+                    best, step, after = gain, (kind, names, count), (then.cores, new)
                 self.counts[kind] = before
             if step is None:
                 return

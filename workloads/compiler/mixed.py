@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
+from workloads.compiler.energy import Spent
 from workloads.compiler.estimate import Densities
 from workloads.compiler.graph import Layer
 from workloads.compiler.groups import Counts, Groups
@@ -21,15 +22,14 @@ AHEAD = 3
 MANY = 4
 """Layers with more groups are tried in pairs and all together alone."""
 
-Cost = Callable[[int, float], float]
+Cost = Callable[[Spent], float]
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """A kind of layer mapped: cores, cycles by the closed form, which groups share, and counts."""
+    """A kind of layer mapped: what it takes by the closed forms, which groups share, and counts."""
 
-    cores: int
-    cycles: float
+    spent: Spent
     shared: tuple[str, ...]
     counts: tuple[tuple[str, int], ...]
 
@@ -40,7 +40,7 @@ def share_out(groups: Groups, budget: int, cost: Cost, densities: Densities) -> 
     Args:
         groups: every group on its fewest cores; changed.
         budget: cores that there are.
-        cost: of (cores, cycles), to be small.
+        cost: of what all of it takes, to be small.
         densities: for the estimate.
 
     Returns:
@@ -49,23 +49,23 @@ def share_out(groups: Groups, budget: int, cost: Cost, densities: Densities) -> 
     fronts = [front(groups, kind, densities) for kind in range(len(groups.first))]
     times = [groups.kinds.count(kind) for kind in range(len(fronts))]
     chosen = [0] * len(fronts)  # the fewest cores come first
-    have = sum(n * points[0].cores for n, points in zip(times, fronts, strict=True))
-    cycles = sum(n * points[0].cycles for n, points in zip(times, fronts, strict=True))
-    if have > budget:
+    have = Spent(0, 0.0, 0.0)
+    for n, points in zip(times, fronts, strict=True):
+        have = have.plus(points[0].spent, n)
+    if have.cores > budget:
         return False
     while True:
         best, step = 0.0, None
         for kind, points in enumerate(fronts):
-            now = points[chosen[kind]]
-            for i in range(chosen[kind] + 1, len(points)):
-                cores = have + times[kind] * (points[i].cores - now.cores)
-                new = cycles + times[kind] * (points[i].cycles - now.cycles)
-                gain = (cost(have, cycles) - cost(cores, new)) / max(1, cores - have)
-                if cores <= budget and gain > best:
-                    best, step = gain, (kind, i, cores, new)
+            rest = have.plus(points[chosen[kind]].spent, -times[kind])
+            for i, point in enumerate(points):
+                new = rest.plus(point.spent, times[kind])
+                gain = (cost(have) - cost(new)) / max(1, new.cores - have.cores)
+                if new.cores <= budget and gain > best and i != chosen[kind]:
+                    best, step = gain, (kind, i, new)
         if step is None:
             break
-        kind, chosen[kind], have, cycles = step[0], *step[1:]
+        kind, chosen[kind], have = step
     for kind, points in enumerate(fronts):
         point = points[chosen[kind]]
         groups.shared[kind], groups.counts[kind] = point.shared, dict(point.counts)
@@ -73,15 +73,16 @@ def share_out(groups: Groups, budget: int, cost: Cost, densities: Densities) -> 
 
 
 def front(groups: Groups, kind: int, densities: Densities) -> list[Point]:
-    """The points that nothing beats, fewest cores first; more cores take fewer cycles."""
+    """The points that nothing beats in cores, cycles and energy, fewest cores first."""
     found: list[Point] = []
     before = groups.shared[kind], groups.counts[kind]
     for shared in ways(groups, groups.first[kind]):
         found += walk(groups, kind, shared, densities)
     groups.shared[kind], groups.counts[kind] = before
     kept: list[Point] = []
-    for point in sorted(found, key=lambda p: (p.cores, p.cycles)):
-        if not kept or point.cycles < kept[-1].cycles:
+    for point in sorted(found, key=lambda p: p.spent):
+        _, cycles, energy = point.spent
+        if all(cycles < p.spent.cycles or energy < p.spent.energy for p in kept):
             kept.append(point)
     return kept
 
@@ -123,7 +124,8 @@ def walk(
                     groups, kind, shared, dict(now.counts) | dict.fromkeys(names, count), densities
                 )
                 yield point
-                gain = (now.cycles - point.cycles) / max(1, point.cores - now.cores)
+                saved = now.spent.cycles - point.spent.cycles
+                gain = saved / max(1, point.spent.cores - now.spent.cores)
                 if gain > best:
                     best, chosen = gain, point
         now = chosen
@@ -170,5 +172,4 @@ def _point(
     groups: Groups, kind: int, shared: tuple[str, ...], counts: Counts, densities: Densities
 ) -> Point:
     groups.shared[kind], groups.counts[kind] = shared, dict(counts)
-    cores, cycles = groups.measured(kind, densities)
-    return Point(cores, cycles, shared, tuple(counts.items()))
+    return Point(groups.measured(kind, densities), shared, tuple(counts.items()))

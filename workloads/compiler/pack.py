@@ -6,14 +6,35 @@ slices can take that room, in slices of different sizes. It saves cores, not tim
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
+from workloads.compiler.fill import Filling
 from workloads.compiler.fit import Fit
 from workloads.compiler.graph import Layer
 from workloads.compiler.mapping import Partition, Parts, cores_of
 from workloads.compiler.memory import LayerMemory
+from workloads.compiler.sizes import Sizes
 
 
-def packed(fit: Fit, layer: Layer, parts: Parts) -> Parts:
-    """Let groups fill the others' free room, the one that saves most cores first."""
+def packed(fit: Fit, layer: Layer, parts: Parts, fixed: Collection[str] = ()) -> Parts:
+    """Let groups fill the others' free room, so that they take few cores.
+
+    The one that saves most cores goes first, which gives the fastest mappings that were found; only
+    where filling in another order takes fewer cores, that is what is done.
+
+    Args:
+        fit: of the graph.
+        layer: whose groups these are.
+        parts: every group on cores of its own, or shared on purpose.
+        fixed: groups whose number of cores was given.
+    """
+    simple = saving_most(fit, layer, parts)
+    better = Filling.of(fit, layer, parts, fixed).search(len(cores_of(simple)))
+    return simple if better is None else better
+
+
+def saving_most(fit: Fit, layer: Layer, parts: Parts) -> Parts:
+    """Let one group after another fill what the others leave, the one that saves most first."""
     while True:
         better = _packed_once(fit, layer, parts)
         if better is parts:
@@ -39,7 +60,7 @@ def _packed_once(fit: Fit, layer: Layer, parts: Parts) -> Parts:
 
 def _filled(fit: Fit, layer: Layer, parts: Parts, group: str, free: dict[int, int]) -> Parts | None:
     own, left = parts[group].cores, fit.units(layer, group)
-    sizes = _Sizes(fit, layer, group)
+    sizes = Sizes(fit, layer, group)
     most = sizes.most(fit.have)
     if not most:
         return None
@@ -78,35 +99,3 @@ def _renumbered(filled: Parts, before: Parts) -> Parts:
         name: Partition(tuple(number[core] for core in part.cores), part.slices)
         for name, part in filled.items()
     }
-
-
-class _Sizes:
-    """Bits of a slice of so many units, alone on a core."""
-
-    def __init__(self, fit: Fit, layer: Layer, group: str) -> None:
-        self.fit, self.layer, self.group = fit, layer, group
-        self.known: dict[int, int] = {0: 0}
-
-    def bits(self, units: int) -> int:
-        if units not in self.known:
-            width = units * self.fit.options.unit
-            parts = {self.group: Partition((0,), ((0, width),))}
-            memory = LayerMemory(self.fit.graph, self.layer, parts, self.fit.options)
-            self.known[units] = memory.fullest((self.group,))
-        return self.known[units]
-
-    def most(self, free: int) -> int:
-        """The most units that fit into so many bits and that its kernels run over, 0 for none."""
-        low, high = 0, 1
-        while high <= self.fit.units(self.layer, self.group) and self._may(high, free):
-            low, high = high, 2 * high
-        while high - low > 1:
-            middle = (low + high) // 2
-            low, high = (middle, high) if self._may(middle, free) else (low, middle)
-        return min(low, self.fit.units(self.layer, self.group))
-
-    def _may(self, units: int, free: int) -> bool:
-        """A slice may be as large as memory allows, and a lane of a LayerNorm adds up some rows."""
-        channels = units * self.fit.options.unit
-        runs = self.fit.runs_slice(self.layer, self.group, 1, channels)
-        return runs and self.bits(units) <= free

@@ -226,6 +226,15 @@ def compare(rows: Sequence[Row]) -> list[str]:
 
 def choice(rows: Sequence[Row]) -> list[str]:
     """Latency in ms of every strategy by mesh, and how far the choice is from the best."""
+    return _beside(rows, "latency_per_token_s", 1e3)
+
+
+def choice_energy(rows: Sequence[Row]) -> list[str]:
+    """The same for energy times delay, in nJ s."""
+    return _beside(rows, "energy_delay_js", 1e9)
+
+
+def _beside(rows: Sequence[Row], metric: str, scale: float) -> list[str]:
     found: dict[str, dict[str, Row]] = {}
     for row in rows:
         mesh = f"{row['columns']} x {row['rows']}"
@@ -233,9 +242,10 @@ def choice(rows: Sequence[Row]) -> list[str]:
     names = list(dict.fromkeys(str(row["mapping.strategy"]) for row in rows))
     body = []
     for mesh, by in found.items():
-        done = {n: 1e3 * r["latency_per_token_s"] for n, r in by.items() if r["status"] == "ok"}
+        done = {n: scale * r[metric] for n, r in by.items() if r["status"] == "ok"}
+        digits = 3 if scale < 1e6 else 0
         cells = [
-            f"{done[n]:.3f} ({by[n]['cores_used']:,})" if n in done else "does not fit"
+            f"{done[n]:,.{digits}f} ({by[n]['cores_used']:,})" if n in done else "does not fit"
             for n in names
         ]
         body.append([mesh, *cells, f"{done['auto'] / min(done.values()):.2f}"])
@@ -263,6 +273,6 @@ VIEWS: dict[str, tuple[View, ...]] = {
     "windows": (batches,),
     "boundaries": (compare,),
     "mappings": (compare,),
-    "choice": (choice,),
+    "choice": (choice, choice_energy),
 }
 """Views of a study, by a part of its name."""
