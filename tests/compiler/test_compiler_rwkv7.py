@@ -104,7 +104,7 @@ def test_values_are_those_of_the_model(strategy: str, threshold: float) -> None:
     run = list(run_values(mapped, image, {"emb": rows}, thresholds=thresholds))
     kinds = FAMILIES["rwkv7"].kinds
     assert set(seen) == {f"blocks.{n}.{kind}" for n in range(3) for kind in kinds} | {
-        "head", "logits",
+        "emb", "head", "logits",
     }  # fmt: skip
     for name, expected in seen.items():
         mine = np.stack([vectors[name] for vectors in run])
