@@ -12,18 +12,18 @@ from collections.abc import Callable
 from typing import Final
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from seneca_sim.errors import InputError
 from seneca_sim.functional.bf16 import number, rounded_or_nan, word_of_sum
+from seneca_sim.functional.compiler import helper, kernel
 
 Words = NDArray[np.uint16]
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float32]
 
 
-@njit(cache=True)
+@helper
 def _read(words: Words, start: int, count: int) -> Floats:
     numbers = np.empty(count, np.float32)
     for i in range(count):
@@ -31,13 +31,13 @@ def _read(words: Words, start: int, count: int) -> Floats:
     return numbers
 
 
-@njit(cache=True)
+@helper
 def _write(words: Words, start: int, numbers: Floats) -> None:
     for i in range(numbers.size):
         words[start + i] = word_of_sum(numbers[i])
 
 
-@njit(cache=True)
+@kernel
 def apply_events_bf16(
     words: Words, target: int, weights: int, stride: int, rows: int, channels: Ints, values: Words
 ) -> None:
@@ -63,7 +63,7 @@ def apply_events_bf16(
     _write(words, target, acc)
 
 
-@njit(cache=True)
+@helper
 def _parts(words: Words, target: int, rows: int, lanes: int, width: int, part: int) -> Floats:
     """Accumulators of every `width`-th row of lanes, from row `part` on."""
     acc = np.empty(rows * lanes, np.float32)
@@ -72,7 +72,7 @@ def _parts(words: Words, target: int, rows: int, lanes: int, width: int, part: i
     return acc
 
 
-@njit(cache=True)
+@helper
 def _put_parts(words: Words, target: int, lanes: int, width: int, part: int, acc: Floats) -> None:
     for r in range(acc.size):
         words[target + (r // lanes * width + part) * lanes + r % lanes] = word_of_sum(acc[r])
@@ -96,15 +96,15 @@ def _part(bits: int, part: int) -> Callable[..., None]:
                 acc[r] = rounded_or_nan(acc[r] + product)
         _put_parts(words, target, lanes, width, part, acc)
 
-    compiled: Callable[..., None] = njit(cache=True)(apply)
-    return compiled
+    apply.__qualname__ = f"apply_part_{part}_of_{width}"  # a symbol of its own
+    return helper(apply)
 
 
 _LOW_BYTE, _HIGH_BYTE = _part(8, 0), _part(8, 1)
 _NIBBLE_0, _NIBBLE_1, _NIBBLE_2, _NIBBLE_3 = (_part(4, part) for part in range(4))
 
 
-@njit(cache=True)
+@kernel
 def apply_int8_bf16(
     words: Words, target: int, weights: int, stride: int, rows: int, lanes: int,
     channels: Ints, values: Words, factor: np.float32,
@@ -116,7 +116,7 @@ def apply_int8_bf16(
         _HIGH_BYTE(words, *place, channels, values, factor)
 
 
-@njit(cache=True)
+@kernel
 def apply_int4_bf16(
     words: Words, target: int, weights: int, stride: int, rows: int, lanes: int,
     channels: Ints, values: Words, factor: np.float32,
@@ -186,7 +186,7 @@ def apply_packed_events(
     PACKED[bits](words, target, weights, stride, rows, lanes, channels, given, factor)
 
 
-@njit(cache=True)
+@kernel
 def _fire(x: Words, threshold: np.float32, low: int, channels: Ints, values: Words) -> int:
     count = 0
     for i in range(x.size):

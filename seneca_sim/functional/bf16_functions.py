@@ -7,7 +7,6 @@ scalars are what stages are made of; `exp_words` and the others apply them to ar
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from seneca_sim.cost.bf16 import round_bf16
@@ -23,6 +22,7 @@ from seneca_sim.functional.bf16 import (
     sub_bytes,
     word,
 )
+from seneca_sim.functional.compiler import helper
 
 Words = NDArray[np.uint16]
 _F = np.float32
@@ -40,7 +40,7 @@ _C0, _C2, _C3 = (_constant(x * -(2.0**63)) for x in (1, 0.5, 1 / 6))
 _FOUR, _N0, _N2, _D2, _D4 = (_constant(x) for x in (4, 945, 105, 420, 15))
 
 
-@njit(cache=True)
+@helper
 def exp(x: np.float32) -> np.float32:
     """e^x, as exp.npe."""
     t = largest(smallest(x, _TOP), _BOTTOM)
@@ -55,7 +55,7 @@ def exp(x: np.float32) -> np.float32:
     return mul(y, power)
 
 
-@njit(cache=True)
+@helper
 def reciprocal(x: np.float32) -> np.float32:
     """1/x, as reciprocal.npe."""
     y = number(shift_right(sub_bytes(0xFDFE, shift_left(word(x), 1)), 1))
@@ -63,7 +63,7 @@ def reciprocal(x: np.float32) -> np.float32:
     return add(y, mul(sub(ONE, mul(x, y)), y))
 
 
-@njit(cache=True)
+@helper
 def rsqrt(x: np.float32) -> np.float32:
     """1/sqrt(x), as rsqrt.npe."""
     y = number(shift_left(sub_bytes(0x00BE, shift_right(word(x), 8)), 7))
@@ -73,13 +73,13 @@ def rsqrt(x: np.float32) -> np.float32:
     return add(y, mul(sub(HALF, mul(mul(y, y), h)), y))
 
 
-@njit(cache=True)
+@helper
 def sigmoid(x: np.float32) -> np.float32:
     """1 / (1 + e^-x), as sigmoid.npe."""
     return reciprocal(add(exp(sub(ZERO, x)), ONE))
 
 
-@njit(cache=True)
+@helper
 def two_word_decay(
     high: np.float32, low: np.float32, decay: np.float32, x: np.float32
 ) -> tuple[np.float32, np.float32]:
@@ -94,7 +94,7 @@ def two_word_decay(
     return new, sub(e, sub(new, s))
 
 
-@njit(cache=True)
+@helper
 def tanh(x: np.float32) -> np.float32:
     """The hyperbolic tangent, as tanh.npe."""
     t = largest(smallest(x, _FOUR), -_FOUR)
@@ -112,8 +112,8 @@ def _on_words(function: Callable[[np.float32], np.float32]) -> Callable[[Words],
             y[i] = word(function(number(x[i])))
         return y
 
-    compiled: Callable[[Words], Words] = njit()(apply)
-    return compiled
+    apply.__qualname__ = f"{function.__name__}_words"  # a symbol of its own
+    return helper(apply)
 
 
 exp_words = _on_words(exp)

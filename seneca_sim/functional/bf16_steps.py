@@ -11,7 +11,6 @@ Written apart from the kernels' texts; that both give the same bits is tested.
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from seneca_sim.cost.bf16 import round_bf16
@@ -39,6 +38,7 @@ from seneca_sim.functional.bf16_functions import (
     sigmoid,
     two_word_decay,
 )
+from seneca_sim.functional.compiler import helper, kernel
 
 Words = NDArray[np.uint16]
 Floats = NDArray[np.float32]
@@ -52,12 +52,11 @@ _BIAS = np.float32(127)
 
 
 def _step(function: Callable[..., None]) -> Callable[..., None]:
-    compiled: Callable[..., None] = njit(cache=True)(function)
-    STEPS[function.__name__] = compiled
+    compiled = STEPS[function.__name__] = kernel(function)
     return compiled
 
 
-@njit(cache=True)
+@helper
 def _tree(total: Floats, scratch: Words) -> None:
     """Add up lanes so that each ends with the sum: lane l takes that of lane l + h, cyclically."""
     lanes = total.size
@@ -213,7 +212,7 @@ def send_acc(acc: Words, out: Words) -> None:
     acc[:] = 0
 
 
-@njit(cache=True)
+@helper
 def _wkv_output(
     r: np.float32, e: np.float32, v: np.float32, aa: np.float32, bb: np.float32
 ) -> np.float32:
@@ -223,7 +222,7 @@ def _wkv_output(
     return mul(reciprocal(mul(add(e, bb), er)), num)
 
 
-@njit(cache=True)
+@helper
 def _less_scale(k: np.float32, p: np.float32) -> np.float32:
     """K - p ln 2, with ln 2 in two words."""
     return sub(sub(k, mul(p, LN2_HIGH)), mul(p, LN2_LOW))

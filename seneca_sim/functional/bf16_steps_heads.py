@@ -7,7 +7,6 @@ the operand that is `[8]` in the text is whole, [columns], and the matrix [colum
 from collections.abc import Callable
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from seneca_sim.cost.bf16 import round_bf16
@@ -22,6 +21,7 @@ from seneca_sim.functional.bf16_functions import (
     tanh,
 )
 from seneca_sim.functional.bf16_steps import _tree
+from seneca_sim.functional.compiler import helper, kernel
 from seneca_sim.functional.steps import attention_append as _append
 
 Words = NDArray[np.uint16]
@@ -37,8 +37,7 @@ _C5, _C4, _C3, _FASTEST, _SHORTEST, _EPSILON, _LOWEST = (
 
 
 def _step(function: Callable[..., None]) -> Callable[..., None]:
-    compiled: Callable[..., None] = njit(cache=True)(function)
-    STEPS[function.__name__] = compiled
+    compiled = STEPS[function.__name__] = kernel(function)
     return compiled
 
 
@@ -220,7 +219,7 @@ def attention_softmax(scale: Words, scores: Words, scratch: Words, inv: Words) -
         inv[i] = word(reciprocal(total[i]))
 
 
-@njit(cache=True)
+@helper
 def _tree_of_largest(top: Floats, scratch: Words) -> None:
     lanes = top.size
     h = lanes // 2

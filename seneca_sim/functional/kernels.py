@@ -5,8 +5,9 @@ the same to the last bit however many events are taken at once.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from seneca_sim.functional.compiler import kernel, kernel_of
 
 Floats = NDArray[np.float32]
 Ints = NDArray[np.int64]
@@ -15,7 +16,7 @@ _APPLY = "void(float32[::1], int64, int64, int64, int64, int64[::1], float32[::1
 _FIRE = "int64(float32[:], float32, int64, int64[::1], float32[::1])"
 
 
-@njit(_APPLY, cache=True)
+@kernel_of(_APPLY)
 def apply_events(
     words: Floats, target: int, weights: int, stride: int, rows: int, channels: Ints, values: Floats
 ) -> None:
@@ -51,7 +52,7 @@ def apply_events(
             acc[r] += xa * wa[r]
 
 
-@njit(cache=True)
+@kernel
 def apply_packed(
     words: Floats, target: int, weights: int, stride: int, rows: int, lanes: int, bits: int,
     channels: Ints, values: Floats, factor: np.float32,
@@ -84,7 +85,7 @@ def apply_packed(
                     words[first + lane] += x * (np.float32(weight) * factor)
 
 
-@njit(_FIRE, cache=True)
+@kernel_of(_FIRE)
 def _fire(x: Floats, threshold: np.float32, low: int, channels: Ints, values: Floats) -> int:
     count = 0
     for i in range(x.size):

@@ -16,12 +16,12 @@ from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import numpy as np
-from numba import njit
 from numba.extending import register_jitable
 from numpy.typing import NDArray
 
 from seneca_sim.cost.bf16 import from_bits, to_bits
 from seneca_sim.errors import InputError
+from seneca_sim.functional.compiler import kernel
 from seneca_sim.functional.quantise import quantise
 
 Floats = NDArray[np.float32]
@@ -76,8 +76,8 @@ def _accumulator(number: Callable[[Any], np.float32]) -> Callable[..., None]:
             for r in range(rows):
                 acc[r] += xa * number(wa[r])
 
-    compiled: Callable[..., None] = njit(cache=True)(accumulate)
-    return compiled
+    accumulate.__qualname__ = f"accumulate{number.__name__}"  # a symbol of its own
+    return kernel(accumulate)
 
 
 _FP32, _BF16, _INT8 = (_accumulator(number) for number in (_as_it_is, _of_bf16, _of_int8))
@@ -85,7 +85,7 @@ _LOW_HALF, _HIGH_HALF = _accumulator(_of_low_nibble), _accumulator(_of_high_nibb
 _WHOLE: Final = {"fp32": _FP32, "bf16": _BF16, "int8": _INT8}
 
 
-@njit(cache=True)
+@kernel
 def _outside(channels: Ints, inputs: int) -> int:
     """Place of the first channel that is none, or -1."""
     for i in range(channels.size):

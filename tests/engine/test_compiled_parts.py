@@ -135,23 +135,12 @@ def test_heap_against_heapq() -> None:
         assert z[at.Z_HEAP] == len(known)
 
 
-def test_the_cache_sees_every_source(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_the_cache_sees_every_source() -> None:
     """Numba's own cache would miss an edit in a function that another file calls."""
-    before = cache.cache_folder()
     assert {p.name for p in cache.sources()} >= {"loop.py", "controller.py", "timing.py"}
     folder = Path(cache.__file__).parent
     compiled_here = {p.name for p in folder.glob("*.py") if "cache import" in p.read_text()}
     assert compiled_here <= {p.name for p in cache.sources()}
-    for number, path in enumerate(cache.sources()):
-        edited = tmp_path / f"{number}.py"
-        edited.write_bytes(path.read_bytes() + b"\n")
-        files = tuple(edited if p == path else p for p in cache.sources())
-        with monkeypatch.context() as patch:
-            patch.setattr(cache, "sources", lambda files=files: files)
-            cache.cache_folder.cache_clear()
-            assert cache.cache_folder() != before
-    cache.cache_folder.cache_clear()
-    assert cache.cache_folder() == before
 
 
 def test_the_first_result_is_soon_there() -> None:
