@@ -74,11 +74,11 @@ def setting_of(run: str, trace: Path | None) -> Setting:
         raise InputError(
             f"{run}: ran a recorded trace, which is not in the folder; give it with --trace"
         )
-    settings = Settings(run=RUN_SETTINGS | {k: str(v) for k, v in resolved["settings"].items()})
+    said = {k: str(v) for k, v in resolved["settings"].items()}
     return Setting(
         parse_chip(_yaml(resolved["chip"]), f"{run}/{RESOLVED}"),
         parse_energy(_yaml(resolved["energy"]), f"{run}/{RESOLVED}"),
-        settings,
+        Settings(run=RUN_SETTINGS | said, given=_given(resolved, said)),
         workload.get("name"),
         known,
         name=str(workload.get("name") or workload.get("model") or ""),
@@ -100,6 +100,14 @@ def check_same(run: str, setting: Setting, result: RunResult) -> None:
             f"{run}: {result.label} cannot be made again from what is here, its events differ; "
             f"give what it ran with --text, --recipe or --trace, or run again"
         )
+
+
+def _given(resolved: Mapping[str, Any], said: Mapping[str, str]) -> frozenset[str]:
+    """Settings that somebody set; a folder that does not keep the command tells those it can."""
+    other = {path for path, text in said.items() if text != RUN_SETTINGS.get(path)}
+    asked = resolved.get("asked")
+    sets = asked.get("sets", []) if isinstance(asked, dict) else []
+    return frozenset(other | {str(one).partition("=")[0].strip() for one in sets} & set(said))
 
 
 def _resolved(path: Path) -> dict[str, Any]:

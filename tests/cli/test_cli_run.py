@@ -85,6 +85,43 @@ def test_a_replayed_trace_costs_what_the_model_cost(call: Call, tiny: Path, text
         assert mine["cycles"] == theirs["cycles"]
 
 
+def test_a_trace_runs_as_many_of_its_tokens_as_are_asked_for(
+    call: Call, tiny: Path, text: Path
+) -> None:
+    asked = ("--set", "workload.tokens=3", "-o", "t.safetensors")
+    assert call("trace", "record", tiny, "--text", text, *asked).code == 0
+
+    def tokens(*settings: str) -> list[int]:
+        sets = [word for setting in settings for word in ("--set", setting)]
+        done = call("run", "--trace", "t.safetensors", "--chip", "seneca-4x4", *sets, "--json")
+        assert done.code == 0, done.err
+        return [variant["tokens"] for variant in json.loads(done.out)["variants"]]
+
+    assert set(tokens()) == {3}
+    assert set(tokens("workload.tokens=2")) == {2}
+    assert set(tokens("workload.tokens=1", "mapping.batch=2")) == {2}
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("workload.tokens=4", "the trace has 3 tokens; expected 1 to 3"),
+        ("workload.tokens=0", "the trace has 3 tokens; expected 1 to 3"),
+        ("workload.context=64", "workload.context=64: is about how a trace is made"),
+        ("workload.seed=1", "workload.seed=1: is about how a trace is made"),
+        ("workload.hot_channels=1", "workload.hot_channels=1: is about how a trace is made"),
+    ],
+)
+def test_what_a_trace_cannot_follow_is_refused(
+    call: Call, tiny: Path, text: Path, setting: str, words: str
+) -> None:
+    asked = ("--set", "workload.tokens=3", "-o", "t.safetensors")
+    assert call("trace", "record", tiny, "--text", text, *asked).code == 0
+    done = call("run", "--trace", "t.safetensors", "--chip", "seneca-4x4", "--set", setting)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert words in done.err
+
+
 def test_pipelined_tokens_overlap(call: Call, tiny: Path, text: Path) -> None:
     four = ("--set", "workload.tokens=4", *SHORT[2:])
     generation = json.loads(call("run", tiny, "--text", text, *four, "--json").out)

@@ -1,5 +1,6 @@
 """The choice of a mapping: its closed form against the engine, the choice against the others."""
 
+import re
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -10,7 +11,7 @@ from builders import make_chip
 
 from seneca_sim.chip import Chip
 from seneca_sim.engine.compiled import simulate
-from seneca_sim.errors import CapacityError
+from seneca_sim.errors import CapacityError, InputError
 from workloads.compiler import (
     Linear,
     MapSettings,
@@ -184,3 +185,25 @@ def test_a_layers_weights_come_through_as_many_channels_as_it_has_cores() -> Non
     assert done["interleaved"] < 0.6 * done["row-major"]
     chosen = mapped(graph_of("narrow"), chip, base)  # by default, too
     assert chosen.mapping.placement == "interleaved"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (MapSettings(strategy="output-split", tiles={"ffn.val": 2}), "mapping.tiles.ffn.val: with"),
+        (MapSettings(cores_per_layer=2, cores={"key": 2}), "mapping.cores.key: with output-split"),
+        (MapSettings(strategy="grouped", tiles={"ffn.vla": 2}), "did you mean 'ffn.val'"),
+        (MapSettings(tiles={"att.keys": 2}), "mapping.tiles.att.keys: no such site"),
+    ],
+)
+def test_numbers_by_hand_that_nothing_follows_are_refused(
+    settings: MapSettings, words: str
+) -> None:
+    with pytest.raises(InputError, match=re.escape(words)):
+        choose(graph_of("narrow"), chip_of(81), settings)
+
+
+def test_tiles_of_a_site_that_matrices_share_are_refused() -> None:
+    graph = opt_graph("opt", OPT, context=8)
+    with pytest.raises(InputError, match="several matrices share it"):
+        choose(graph, chip_of(81), MapSettings(strategy="grouped", tiles={"att.qkv": 2}))

@@ -8,6 +8,7 @@ from functools import partial
 
 from seneca_sim.chip import Chip
 from seneca_sim.errors import CapacityError, InputError
+from workloads.compiler.asked import check_asked
 from workloads.compiler.estimate import Densities
 from workloads.compiler.fit import Fit
 from workloads.compiler.graph import LayerGraph
@@ -118,7 +119,9 @@ def choose(graph: LayerGraph, chip: Chip, settings: MapSettings) -> Plan:
     options = settings.options(chip)
     ready = scaled(graph) if options.precision.scaled else graph
     search = _Search(graph, Fit(ready, options), settings)
-    if settings.strategy == "output-split" or settings.cores_per_layer:
+    together = settings.strategy == "output-split" or settings.cores_per_layer > 0
+    check_asked(graph, settings.cores, settings.tiles, together=together)
+    if together:
         return search.together()
     if settings.strategy != "auto" or settings.cores or settings.tiles:
         named = settings.strategy if settings.strategy != "auto" else "grouped"
