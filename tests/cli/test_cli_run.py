@@ -4,11 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from cli_tools import Call
 
 from seneca_sim.cli.options import with_order
+from seneca_sim.cli.replay import replayed
 from seneca_sim.cli.settings import parse_settings
+from workloads.traces import ActivationTrace, synthesise, write_trace
+from workloads.traces.sites import BLOCK_SITES
 
 SHORT = ("--set", "workload.tokens=2", "--set", "workload.context=3", "--chip", "seneca-4x4")
 
@@ -85,21 +89,24 @@ def test_a_replayed_trace_costs_what_the_model_cost(call: Call, tiny: Path, text
         assert mine["cycles"] == theirs["cycles"]
 
 
+@pytest.fixture
+def drawn() -> ActivationTrace:
+    shape = {"family": "rwkv4", "layers": 1, "width": 16, "ffn": 32, "vocab": 8}
+    return synthesise(shape, dict.fromkeys(BLOCK_SITES, 0.5), tokens=3, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("sets", "tokens"),
+    [((), [0, 1, 2]), (("workload.tokens=2",), [0, 1]), (("mapping.batch=3",), [0, 1, 2]),
+     (("workload.tokens=1", "mapping.batch=2"), [0, 1])],
+)  # fmt: skip
 def test_a_trace_runs_as_many_of_its_tokens_as_are_asked_for(
-    call: Call, tiny: Path, text: Path
+    drawn: ActivationTrace, sets: tuple[str, ...], tokens: list[int]
 ) -> None:
-    asked = ("--set", "workload.tokens=3", "-o", "t.safetensors")
-    assert call("trace", "record", tiny, "--text", text, *asked).code == 0
-
-    def tokens(*settings: str) -> list[int]:
-        sets = [word for setting in settings for word in ("--set", setting)]
-        done = call("run", "--trace", "t.safetensors", "--chip", "seneca-4x4", *sets, "--json")
-        assert done.code == 0, done.err
-        return [variant["tokens"] for variant in json.loads(done.out)["variants"]]
-
-    assert set(tokens()) == {3}
-    assert set(tokens("workload.tokens=2")) == {2}
-    assert set(tokens("workload.tokens=1", "mapping.batch=2")) == {2}
+    found = replayed(drawn, parse_settings(sets))
+    assert found.tokens.tolist() == drawn.tokens[tokens].tolist()
+    for name, site in found.sites.items():
+        assert np.array_equal(site.mask, drawn.sites[name].mask[tokens])
 
 
 @pytest.mark.parametrize(
@@ -113,10 +120,9 @@ def test_a_trace_runs_as_many_of_its_tokens_as_are_asked_for(
     ],
 )
 def test_what_a_trace_cannot_follow_is_refused(
-    call: Call, tiny: Path, text: Path, setting: str, words: str
+    call: Call, drawn: ActivationTrace, setting: str, words: str
 ) -> None:
-    asked = ("--set", "workload.tokens=3", "-o", "t.safetensors")
-    assert call("trace", "record", tiny, "--text", text, *asked).code == 0
+    write_trace("t.safetensors", drawn)
     done = call("run", "--trace", "t.safetensors", "--chip", "seneca-4x4", "--set", setting)
     assert (done.code, done.err.count("\n")) == (2, 1)
     assert words in done.err

@@ -97,9 +97,8 @@ logic: {npe: {value: 1600 um2, mark: assumed, source: "one"}}
 
 def test_another_area_table_is_shown_though_the_run_is_the_same(tmp_path: Path) -> None:
     table = tmp_path / "area.yaml"
-    (tmp_path / "study.yaml").write_text(
-        f"{HEAD}area: area.yaml\naxes: {{grid: {{clock: [1 GHz]}}}}\n"
-    )
+    body = "area: area.yaml\naxes: {grid: {clock: [1 GHz]}}\n"
+    (tmp_path / "study.yaml").write_text(HEAD + body)
     shown, ids = [], set()
     for value in ("1600", "160000", "1600"):
         table.write_text(AREA.replace("1600", value))

@@ -84,7 +84,9 @@ def test_two_settings_of_a_run_vary_together(
         "axes: {grid: {mapping.batch: [1, 2], core.npes: [4, 8]}}\n"
         "pareto: {energy_per_token_j: minimize}\nsearch: {sampler: random}\n"
     )
-    head = HEAD.replace("tokens: 1}", 'mode: pipelined, workload.tokens: "= core.npes / 2"}')
+    head = HEAD.replace(
+        "workload.tokens: 1}", 'mode: pipelined, workload.tokens: "= core.npes / 2"}'
+    )
     study, store = written(tmp_path, body, head), tmp_path / "store"
     capsys.readouterr()
     arguments = ["sweep", study, "--store", store, "--search", 12, "--jobs", jobs, "--json"]
