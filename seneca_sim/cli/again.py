@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seneca_sim.chip.load import LoadedChip, load_chip, parse_chip
 from seneca_sim.cli.kept import read_kept
+from seneca_sim.cli.replay import SETTLED
 from seneca_sim.cli.settings import RUN_SETTINGS, Settings, parse_settings
 from seneca_sim.cost.energy import EnergyTable, load_energy, parse_energy
 from seneca_sim.engine.activity import POWER_WINDOW_CYCLES
@@ -107,7 +108,8 @@ def _given(resolved: Mapping[str, Any], said: Mapping[str, str]) -> frozenset[st
     other = {path for path, text in said.items() if text != RUN_SETTINGS.get(path)}
     asked = resolved.get("asked")
     sets = asked.get("sets", []) if isinstance(asked, dict) else []
-    return frozenset(other | {str(one).partition("=")[0].strip() for one in sets} & set(said))
+    given = other | {str(one).partition("=")[0].strip() for one in sets} & set(said)
+    return frozenset(given - set(SETTLED))  # a trace that is replayed has these behind it
 
 
 def _resolved(path: Path) -> dict[str, Any]:

@@ -57,6 +57,7 @@ def is_among(name: str, places: tuple[str, ...]) -> bool:
     return any(name == place or name.startswith(f"{place}/") for place in places)
 
 
+@lru_cache(maxsize=1)
 def machine_hash() -> str:
     """SHA-256 over the sources that turn a point into numbers, and NumPy's version."""
     sources = source_hash(Path(seneca_sim.__file__).parent, NUMBERLESS)
