@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from seneca_sim.chip.load import LoadedChip, load_chip, parse_chip
 from seneca_sim.cli.kept import read_kept
+from seneca_sim.cli.replay import SETTLED
 from seneca_sim.cli.settings import RUN_SETTINGS, Settings, parse_settings
 from seneca_sim.cost.energy import EnergyTable, load_energy, parse_energy
 from seneca_sim.engine.activity import POWER_WINDOW_CYCLES
@@ -74,11 +75,11 @@ def setting_of(run: str, trace: Path | None) -> Setting:
         raise InputError(
             f"{run}: ran a recorded trace, which is not in the folder; give it with --trace"
         )
-    settings = Settings(run=RUN_SETTINGS | {k: str(v) for k, v in resolved["settings"].items()})
+    said = {k: str(v) for k, v in resolved["settings"].items()}
     return Setting(
         parse_chip(_yaml(resolved["chip"]), f"{run}/{RESOLVED}"),
         parse_energy(_yaml(resolved["energy"]), f"{run}/{RESOLVED}"),
-        settings,
+        Settings(run=RUN_SETTINGS | said, given=_given(resolved, said)),
         workload.get("name"),
         known,
         name=str(workload.get("name") or workload.get("model") or ""),
@@ -100,6 +101,15 @@ def check_same(run: str, setting: Setting, result: RunResult) -> None:
             f"{run}: {result.label} cannot be made again from what is here, its events differ; "
             f"give what it ran with --text, --recipe or --trace, or run again"
         )
+
+
+def _given(resolved: Mapping[str, Any], said: Mapping[str, str]) -> frozenset[str]:
+    """Settings that somebody set; a folder that does not keep the command tells those it can."""
+    other = {path for path, text in said.items() if text != RUN_SETTINGS.get(path)}
+    asked = resolved.get("asked")
+    sets = asked.get("sets", []) if isinstance(asked, dict) else []
+    given = other | {str(one).partition("=")[0].strip() for one in sets} & set(said)
+    return frozenset(given - set(SETTLED))  # a trace that is replayed has these behind it
 
 
 def _resolved(path: Path) -> dict[str, Any]:

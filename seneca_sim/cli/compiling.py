@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from seneca_sim.chip import Chip
 from seneca_sim.chip.load import LoadedChip, load_chip
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 FITS = ("chip", "smallest")
 RELOADS = ("before", "ahead")
+NO_FILE = "none"
 
 
 def compile_shape(
@@ -135,14 +136,20 @@ def graph_of(name: str, shape: Mapping[str, object], settings: Settings) -> Laye
 
 
 def map_settings(settings: Settings, trace: ActivationTrace | None = None) -> MapSettings:
-    """What the settings say about mapping, over what a mapping file says."""
+    """What the settings say about mapping, over what a mapping file says.
+
+    What was set wins, be it the default; `cores` and `tiles` go together name by name, and a
+    placement that was set does away with the file's `place`.
+    """
     from workloads.compiler import MapSettings
     from workloads.compiler.balance import activity_of
     from workloads.compiler.mapping_file import read_mapping
 
-    given = {}
-    if settings.run["mapping.file"] != "none":
-        given = read_mapping(settings.run["mapping.file"])
+    file: dict[str, Any] = {}
+    if settings.run["mapping.file"] != NO_FILE:
+        file = read_mapping(settings.run["mapping.file"])
+    if settings.set_by("placement"):
+        file.pop("place", None)
     balance = settings.run["mapping.balance"]
     if balance not in ("size", "events"):
         raise InputError(f"--set mapping.balance={balance}: expected size or events")
@@ -157,11 +164,10 @@ def map_settings(settings: Settings, trace: ActivationTrace | None = None) -> Ma
         "batch": settings.whole("mapping.batch"),
         "seed": settings.whole("mapping.seed"),
         "steps": settings.whole("mapping.steps"),
-        "cores": settings.counts("mapping.cores."),
-        "tiles": settings.counts("mapping.tiles."),
+        "cores": file.pop("cores", {}) | settings.counts("mapping.cores."),
+        "tiles": file.pop("tiles", {}) | settings.counts("mapping.tiles."),
         "activity": activity_of(trace) if by_events and trace is not None else {},
         "fewest": settings.run["mapping.fit"] == "smallest",
     }
-    # The file speaks where nothing was set by hand.
-    told = {key: value for key, value in values.items() if key not in given or settings.set_by(key)}
-    return MapSettings(**{**given, **told})
+    told = {key: value for key, value in values.items() if key not in file or settings.set_by(key)}
+    return MapSettings(**{**file, **told})

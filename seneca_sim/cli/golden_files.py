@@ -165,13 +165,14 @@ def _folder(folder: Path) -> Iterator[None]:
 
 
 def _traces(asked: Spec) -> dict[str, ActivationTrace]:
+    from seneca_sim.cli.replay import replayed
     from seneca_sim.cli.settings import parse_settings
     from workloads.traces import read_trace
 
+    settings = parse_settings(tuple(asked.get("sets", ())))
     if asked["kind"] == "workload":
-        settings = parse_settings(tuple(asked.get("sets", ())))
         return recorded(asked, Path(), settings)
-    trace = read_trace(str(asked["trace"]))
+    trace = replayed(read_trace(str(asked["trace"])), settings)
     return {trace.variant: trace}
 
 

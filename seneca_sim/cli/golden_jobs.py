@@ -94,10 +94,10 @@ def _traces(
         kept = spec.get("traces", {})
         traces = {label: unpacked(lines, label) for label, lines in kept.items()}
     elif kind == "trace":
-        from workloads.traces import in_pieces, read_trace
+        from seneca_sim.cli.replay import replayed
+        from workloads.traces import read_trace
 
-        batch = settings.whole("mapping.batch")
-        trace = in_pieces(read_trace(folder / str(spec["trace"])), batch)
+        trace = replayed(read_trace(folder / str(spec["trace"])), settings)
         traces = {trace.variant: trace}
     elif kind == "workload":
         traces = recorded(spec, folder, settings)

@@ -47,11 +47,15 @@ ALIASES = {"clock": "clock_hz", "voltage": "voltage_mv"}
 
 @dataclass(frozen=True)
 class Settings:
-    """What `--set` changes: fields of the chip, parts of the energy table, settings of the run."""
+    """What `--set` changes: fields of the chip, parts of the energy table, settings of the run.
+
+    `run` is complete; `given` are the paths of it that somebody set, be it to their default.
+    """
 
     chip: dict[str, str] = field(default_factory=dict)
     energy: dict[str, str] = field(default_factory=dict)
     run: Mapping[str, str] = field(default_factory=lambda: dict(RUN_SETTINGS))
+    given: frozenset[str] = frozenset()
 
     def counts(self, prefix: str) -> dict[str, int]:
         """Settings that begin with `prefix`, by the rest of their names."""
@@ -62,12 +66,8 @@ class Settings:
         }
 
     def set_by(self, name: str) -> bool:
-        """Whether a setting of the mapping by this name differs from its default."""
-        if name in ("cores", "tiles"):
-            return any(path.startswith(f"mapping.{name}.") for path in self.run)
-        paths = {"bits": "weights.bits", "fewest": "mapping.fit", "activity": "mapping.balance"}
-        path = paths.get(name, f"mapping.{name}")
-        return self.run[path] != RUN_SETTINGS[path]
+        """Whether somebody set the setting of the mapping by this name."""
+        return f"mapping.{name}" in self.given
 
     def whole(self, path: str) -> int:
         """A setting of the run that is a whole number, 0 or more."""
@@ -111,7 +111,9 @@ def parse_settings(pairs: Sequence[str]) -> Settings:
         InputError: no "=", or a path that nothing has.
     """
     run = dict(RUN_SETTINGS)
-    settings = Settings(run=run)
+    chip: dict[str, str] = {}
+    energy: dict[str, str] = {}
+    given: set[str] = set()
     for pair in pairs:
         path, equals, value = pair.partition("=")
         path, value = ALIASES.get(path.strip(), path.strip()), value.strip()
@@ -120,15 +122,16 @@ def parse_settings(pairs: Sequence[str]) -> Settings:
         head, _, rest = path.partition(".")
         if path in RUN_SETTINGS or path.startswith(COUNTS):
             run[path] = value
+            given.add(path)
         elif head == "energy" and rest:
-            settings.energy[rest] = value
+            energy[rest] = value
         elif head == "chip" and rest:
-            settings.chip[rest] = value
+            chip[rest] = value
         elif head in CHIP_PARTS or path in CHIP_FIELDS:
-            settings.chip[path] = value
+            chip[path] = value
         else:
             raise InputError(f"--set {pair}: unknown setting '{path}'{_nearest(path)}")
-    return settings
+    return Settings(chip, energy, run, frozenset(given))
 
 
 def _nearest(path: str) -> str:

@@ -17,7 +17,14 @@ from seneca_sim.errors import InputError, SenecaError
 from seneca_sim.sweep.expressions import Expression
 from seneca_sim.sweep.metrics import ACCURACY, known_metrics
 from seneca_sim.sweep.names import names_of
-from seneca_sim.sweep.plan import Planner, StudyError, check_metrics, deep_of, value_of
+from seneca_sim.sweep.plan import (
+    Planner,
+    StudyError,
+    check_metrics,
+    deep_of,
+    text_of_setting,
+    value_of,
+)
 from seneca_sim.sweep.run import Sweep, Tally
 from seneca_sim.sweep.stages import Setup, Stages
 from seneca_sim.sweep.study import Direction, Search, Study, read_study
@@ -83,7 +90,7 @@ def _opened(study: Study, trials: int | None) -> Opened:
 def _names(planner: Planner, study: Study) -> dict[str, Any]:
     """Names of all settings, by the example of the axes' first values."""
     first = {path: node for block in study.blocks for path, node in block.rows[0].items()}
-    texts = {path: node.text for path, node in first.items()}
+    texts = {path: text_of_setting(path, node) for path, node in first.items()}
     try:
         return names_of({**planner.common, **texts}, planner.sort)
     except InputError as error:

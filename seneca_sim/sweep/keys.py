@@ -10,37 +10,58 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict
 from functools import lru_cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
 import seneca_sim
 from seneca_sim.chip.area import load_area
 from seneca_sim.results.ids import digest, run_id
-from seneca_sim.sweep.resolve import Case
+from seneca_sim.sweep.resolve import FILES, Case
 from seneca_sim.sweep.stages import PRICED, Setup
 
 _KEPT: Final = 4096
 FIT, FIXED = "mapping.fit", "chip"
-_PARTS: Final = ("chip", "config", "cost", "engine", "program", "results")
+NUMBERLESS: Final = (
+    "bench", "cli/again.py", "cli/commands", "cli/golden_files.py", "cli/golden_jobs.py",
+    "cli/kept.py", "cli/main.py", "cli/pipeline.py", "cli/progress.py",
+    "cli/published_models.py", "cli/summary.py", "cli/sweeping.py", "cli/tables.py",
+    "cli/warm.py", "conformance", "functional", "golden", "pytest_plugin.py", "report",
+    "results/compare", "sensitivity", "sweep/sweeps", "timeline", "validate",
+)  # fmt: skip
+"""What of `seneca_sim` has no part in the numbers of a sweep: all else is in the keys."""
+_NO_SOURCE: Final = frozenset({".md", ".pyc", ".nbi", ".nbc"})
 
 
 @lru_cache(maxsize=8)
-def source_hash(folders: tuple[Path, ...]) -> str:
-    """SHA-256 over the names and bytes of all files in some folders, caches aside."""
+def source_hash(root: Path, left_out: tuple[str, ...] = ()) -> str:
+    """SHA-256 over the names and bytes of all sources and data in a folder.
+
+    Args:
+        root: the folder.
+        left_out: files and folders in it that do not count.
+    """
     found = hashlib.sha256()
-    for folder in folders:
-        for path in sorted(folder.rglob("*")):
-            if path.is_file() and "__pycache__" not in path.parts and path.suffix != ".md":
-                data = path.read_bytes()
-                name = path.relative_to(folder).as_posix()
-                found.update(f"{folder.name}/{name} {len(data)}\n".encode() + data)
+    for path in sorted(root.rglob("*")):
+        name = path.relative_to(root).as_posix()
+        if path.suffix in _NO_SOURCE or is_among(name, left_out):
+            continue
+        if path.is_file() and "__pycache__" not in path.parts:
+            data = path.read_bytes()
+            found.update(f"{root.name}/{name} {len(data)}\n".encode() + data)
     return found.hexdigest()
 
 
+def is_among(name: str, places: tuple[str, ...]) -> bool:
+    """Whether a file is one of some files and folders, or in one of them."""
+    return any(name == place or name.startswith(f"{place}/") for place in places)
+
+
+@lru_cache(maxsize=1)
 def machine_hash() -> str:
-    """SHA-256 over the sources that turn a point into numbers."""
-    root = Path(seneca_sim.__file__).parent
-    return source_hash(tuple(root / part for part in _PARTS))
+    """SHA-256 over the sources that turn a point into numbers, and NumPy's version."""
+    sources = source_hash(Path(seneca_sim.__file__).parent, NUMBERLESS)
+    return digest([sources, version("numpy")])
 
 
 class Keys:
@@ -57,7 +78,7 @@ class Keys:
     def key(self, case: Case) -> str:
         """The key of a case."""
         run = self._run(case)
-        return digest([self._common, self._prices(case), run, self._identities[run]])
+        return digest([self._common, self._prices(case), _pathless(run), self._identities[run]])
 
     def counts_keys(self, case: Case) -> tuple[str, str]:
         """Two keys of a case's simulation: of all that goes in but what only moves its price.
@@ -71,7 +92,7 @@ class Keys:
             for field in PRICED:
                 del chip[field]
         run = self._run(case)
-        common = [machine_hash(), chip, run, self._identities[run], case.mode]
+        common = [machine_hash(), chip, _pathless(run), self._identities[run], case.mode]
         return digest(common), digest([*common, case.loaded.chip.memory_latency_cycles])
 
     def _run(self, case: Case) -> tuple[tuple[str, str], ...]:
@@ -89,3 +110,8 @@ class Keys:
         if same not in self._priced:  # with the case, so that no other gets its ids
             self._priced[same] = case, run_id("", case.loaded, case.table)
         return self._priced[same][1]
+
+
+def _pathless(run: tuple[tuple[str, str], ...]) -> list[tuple[str, str]]:
+    """Settings but the names of files: the identity has their content."""
+    return [(path, text) for path, text in run if path not in FILES]

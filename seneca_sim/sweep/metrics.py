@@ -36,6 +36,9 @@ METRICS: Final = {
     "energy_by_op_fj": "energy by op",
 }
 """What every record has: name -> meaning."""
+BEYOND_ID: Final = frozenset({ACCURACY, "core_mm2", "used_mm2", "chip_mm2"})
+"""Metrics that a run id does not settle: it knows events, but neither weights and the text they
+were measured on, nor the area table. A point's key knows both."""
 
 
 def known_metrics(*, accuracy: bool) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from seneca_sim.errors import InputError
 from seneca_sim.sweep.axes import Row, check_count, rows_of
 from seneca_sim.sweep.expressions import Expression, put
 from seneca_sim.sweep.names import names_of, setting_text
-from seneca_sim.sweep.resolve import CHIP, TABLE, resolve
+from seneca_sim.sweep.resolve import CHIP, FILES, TABLE, resolve
 from seneca_sim.sweep.stages import DEEP
 from seneca_sim.sweep.study import Study, beside
 from seneca_sim.sweep.workload import Sorted
@@ -103,11 +103,11 @@ class Planner:
     @property
     def common(self) -> dict[str, str]:
         """Settings of every point."""
-        return {path: node.text for path, node in self.fixed.items()}
+        return {path: text_of_setting(path, node) for path, node in self.fixed.items()}
 
     def point(self, row: Row, index: int) -> Point | None:
         """A checked point, or None where a filter leaves it out."""
-        varied = {path: _text(path, node) for path, node in row.items()}
+        varied = {path: text_of_setting(path, node) for path, node in row.items()}
         settings = self.common | varied
         if self.formulas or self.study.filters:
             varied |= self._follow(settings)
@@ -197,9 +197,9 @@ def value_of(node: Scalar) -> int | float | str:
     return node.text
 
 
-def _text(path: str, node: Scalar) -> str:
-    """A setting's text; a chip or a table may lie beside the study."""
-    return beside(node) if path in (CHIP, TABLE) else node.text
+def text_of_setting(path: str, node: Scalar) -> str:
+    """A setting's text; a file may lie beside the study."""
+    return beside(node) if path in (CHIP, TABLE, *FILES) else node.text
 
 
 def _example(path: str, study: Study) -> str:

@@ -15,6 +15,8 @@ from seneca_sim.sweep.workload import Sorted
 
 CHIP, TABLE = "chip", "energy.table"
 """Two paths that only studies have: which chip and which energy table to start from."""
+FILES = ("mapping.file", "sparsity.recipe")
+"""Paths whose value is a file, if it is one: it may lie beside the study."""
 _KEPT = 4096
 
 Items = tuple[tuple[str, str], ...]

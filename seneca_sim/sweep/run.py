@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from math import isclose
+from typing import Any, Final
 
 from seneca_sim import __version__
 from seneca_sim.errors import Finding, InputError
 from seneca_sim.results.ids import MODEL_VERSION
 from seneca_sim.results.store import Record, Store, Writer
-from seneca_sim.results.store.record import BROKEN, FAILED, OK
+from seneca_sim.results.store.record import BROKEN, FAILED, OK, flat
 from seneca_sim.sweep.dispatch import Dispatcher, spread
 from seneca_sim.sweep.keys import Keys
+from seneca_sim.sweep.metrics import BEYOND_ID
 from seneca_sim.sweep.plan import Plan, Point
 from seneca_sim.sweep.resolve import Case, resolve
 from seneca_sim.sweep.runners import Runner
 from seneca_sim.sweep.stages import Job, Outcome, Setup
 from seneca_sim.sweep.workload import Tell
 
+ROUNDING: Final = 1e-6
 LOOK_SECONDS: Final = 1.0
 """How often to look what others have written to the same store."""
 
@@ -97,11 +100,11 @@ class Sweep:
     def records(self, store: Store) -> Iterator[tuple[Point, Record]]:
         """Points with their records, in the order of the study, those without left out."""
         found = [
-            (point, run_id)
+            (point, key)
             for point, key in zip(self.points, self.keys, strict=True)
-            if (run_id := store.run_of(key)) is not None
+            if store.status_of(key) is not None
         ]
-        records = store.records(run_id for _, run_id in found)
+        records = store.records_at(key for _, key in found)
         for (point, _), record in zip(found, records, strict=True):
             yield point, record
 
@@ -133,8 +136,7 @@ class Sweep:
         tally = Tally(points=len(points), there=len(points) - len(missing))
         if missing:
             jobs = self.jobs(store, missing)
-            asked = [job for job in jobs if not job.counts or self.setup.accuracy]
-            self.setup.workload.prepare([self._case(job.index).run for job in asked], tell)
+            self.setup.workload.prepare(self.runs_to_prepare(jobs), tell)
             runner.begin(self.setup)
             prepared()
             with store.writer({"study": self.plan.study.name}) as writer:
@@ -176,14 +178,20 @@ class Sweep:
             jobs.append(Job(point.index, point.varied, counts))
         return jobs
 
+    def runs_to_prepare(self, jobs: Iterable[Job]) -> list[Mapping[str, str]]:
+        """The settings of runs whose traces some jobs need: those that have no counts yet."""
+        asked = [job for job in jobs if not job.counts or self.setup.accuracy]
+        return [self._case(job.index).run for job in asked]
+
     def _case(self, index: int) -> Case:
         return resolve(self.plan.settings(self.points[index]), self.setup.workload.sort)
 
     def keep(self, store: Store, writer: Writer, outcome: Outcome) -> Record:
-        """Store an outcome, unless the same run is there; one id has one answer."""
+        """Store an outcome; one key, and one run id, have one answer."""
         record = self.record(outcome)
-        if record.ok and record.run_id in store:
-            _compare(store.get(record.run_id), record)
+        _check_same(store.at(record.key), record, frozenset())
+        if record.run_id in store:
+            _check_same(store.get(record.run_id), record, BEYOND_ID)
         writer.append(record)
         if outcome.counts:
             keys = self._simulations[outcome.index]
@@ -222,12 +230,22 @@ def start_of(writers: Sequence[str], own: str) -> float:
     return spread(writers.index(own) if own in writers else 0)
 
 
-def _compare(old: Record, new: Record) -> None:
-    """Two answers to one id must agree in every integer."""
-    for name in ("cycles", "energy_fj"):
-        if old.ok and old.summary.get(name) != new.summary[name]:
+def _check_same(old: Record | None, new: Record, beyond: frozenset[str]) -> None:
+    """Two answers to one question must agree in all metrics that both have, `beyond` aside."""
+    if old is None or not old.ok or not new.ok:
+        return
+    before, after = flat(old.summary), flat(new.summary)
+    for name in before.keys() & after.keys():
+        if name not in beyond and not _agree(before[name], after[name]):
             raise Finding(
-                f"run {new.run_id[:12]}: {name} is {new.summary[name]}, but the store has "
-                f"{old.summary.get(name)} under the same id; the simulator has changed its numbers "
+                f"run {new.run_id[:12]}: {name} is {after[name]}, but the store has "
+                f"{before[name]} under the same id; the simulator has changed its numbers "
                 "without a new model version: sweep into a new store and report it"
             )
+
+
+def _agree(old: Any, new: Any) -> bool:
+    """Whole numbers and words exactly; others as far as another processor's rounding may go."""
+    if isinstance(old, float) and isinstance(new, float):
+        return isclose(old, new, rel_tol=ROUNDING)
+    return bool(old == new)

@@ -25,7 +25,7 @@ class Runner(Protocol):
     """Runs points; used as a context, and for several dispatchers one after the other."""
 
     def begin(self, setup: Setup) -> None:
-        """Say what the points have in common; once, before the first `run`."""
+        """Say what the points have in common: before the first `run`, and when traces came in."""
         ...
 
     def run(self, dispatcher: Dispatcher) -> Iterator[Outcome]:
@@ -44,8 +44,10 @@ class Serial:
         self._stages: Stages | None = None
 
     def begin(self, setup: Setup) -> None:
-        """Make the stages."""
-        self._stages = Stages(setup)
+        """Make the stages, or let them know what is new."""
+        if self._stages is None:
+            self._stages = Stages(setup)
+        self._stages.setup = setup
 
     def run(self, dispatcher: Dispatcher) -> Iterator[Outcome]:
         """Run all points."""
@@ -92,9 +94,14 @@ class Processes:
         start_loading(modules)
 
     def begin(self, setup: Setup) -> None:
-        """Start all with the setup."""
+        """Start all with the setup, or send it to those that run."""
         self._setup = pickle.dumps(setup)
-        self._workers = [_start(self._setup) for _ in range(self._count)]
+        if not self._workers:
+            self._workers = [_start(self._setup) for _ in range(self._count)]
+            return
+        for worker in self._workers:
+            with suppress(OSError):  # it has died, which `_hear` will find out
+                worker.pipe.send_bytes(self._setup)
 
     def run(self, dispatcher: Dispatcher) -> Iterator[Outcome]:
         """Run all points."""
@@ -171,7 +178,11 @@ def _work(pipe: Connection) -> None:
     try:
         stages = Stages(pickle.loads(pipe.recv_bytes()))
         while True:
-            for job in pipe.recv():
+            told = pipe.recv()
+            if isinstance(told, Setup):  # the same with more traces
+                stages.setup = told
+                continue
+            for job in told:
                 pipe.send(stages.evaluate(job))
     except (EOFError, OSError):
         return

@@ -21,7 +21,7 @@ from seneca_sim.sweep.pareto import cost_of
 from seneca_sim.sweep.plan import Plan, Planner, Point, value_of
 from seneca_sim.sweep.run import Sweep, Tally
 from seneca_sim.sweep.runners import Runner
-from seneca_sim.sweep.stages import Setup
+from seneca_sim.sweep.stages import Job, Setup
 from seneca_sim.sweep.study import Search, Study
 from seneca_sim.sweep.view import see
 from seneca_sim.sweep.workload import Tell
@@ -51,6 +51,7 @@ class GuidedSearch:
     sweep: Sweep = field(init=False)
     tally: Tally = field(default_factory=Tally)
     _known: dict[tuple[int, ...], int] = field(default_factory=dict)
+    _begun: bool = False
 
     def __post_init__(self) -> None:
         need_optuna()
@@ -68,7 +69,6 @@ class GuidedSearch:
         guide = self._guide()
         told = self._tell_stored(guide, store)
         self.tally.there = told
-        begun = False
         with store.writer({"study": self.study.name, "search": self.search.sampler}) as writer:
             while told < self.search.trials:
                 count = min(slots, self.search.trials - told)
@@ -77,11 +77,8 @@ class GuidedSearch:
                 missing = self.sweep.missing(
                     store, dict.fromkeys(p for p in points if p is not None)
                 )
-                if missing and not begun:
-                    self._begin(runner, tell)
-                    begun = True
                 if missing:
-                    self._evaluate(store, writer, runner, missing)
+                    self._evaluate(store, writer, runner, missing, tell)
                 store.refresh()
                 for trial, point in zip(trials, points, strict=True):
                     self._tell(guide, trial, point, store)
@@ -90,29 +87,19 @@ class GuidedSearch:
         self.tally.points = len(self.sweep.points)
         self.tally.seconds = time.monotonic() - started
 
-    def _begin(self, runner: Runner, tell: Tell) -> None:
-        """Prepare the traces of every combination of settings that a run may have."""
-        from seneca_sim.sweep.resolve import resolve
-
-        runs = []
-        for block in self.study.blocks:
-            for row in block.rows:
-                varied = {path: node.text for path, node in row.items()}
-                try:
-                    runs.append(resolve(self._whole(varied), self.setup.workload.sort).run)
-                except InputError:
-                    continue  # impossible by itself; no point will have it
-        self.setup.workload.prepare(runs, tell)
-        runner.begin(self.setup)
-
-    def _whole(self, varied: Mapping[str, str]) -> dict[str, str]:
-        first = {p: n.text for block in self.study.blocks for p, n in block.rows[0].items()}
-        return {**self.planner.common, **first, **varied}
+    def _prepare(self, runner: Runner, jobs: Sequence[Job], tell: Tell) -> None:
+        """Make the traces that these points need, and tell the runner of new ones."""
+        runs = self.sweep.runs_to_prepare(jobs)
+        if self.setup.workload.prepare(runs, tell) or not self._begun:
+            runner.begin(self.setup)
+            self._begun = True
 
     def _evaluate(
-        self, store: Store, writer: Writer, runner: Runner, missing: Sequence[Point]
+        self, store: Store, writer: Writer, runner: Runner, missing: Sequence[Point], tell: Tell
     ) -> None:
-        for outcome in runner.run(Dispatcher(self.sweep.jobs(store, missing))):
+        jobs = self.sweep.jobs(store, missing)
+        self._prepare(runner, jobs, tell)
+        for outcome in runner.run(Dispatcher(jobs)):
             self.sweep.keep(store, writer, outcome)
             self.tally.count(outcome)
 
@@ -208,8 +195,7 @@ class GuidedSearch:
 
     def _values(self, point: Point, store: Store) -> list[float] | None:
         """Objectives as costs; None without numbers, or where a constraint does not hold."""
-        run_id = store.run_of(self.sweep.keys[point.index])
-        record = None if run_id is None else store.get(run_id)
+        record = store.at(self.sweep.keys[point.index])
         if record is None or not record.ok:
             return None
         (seen,) = see(self.sweep.plan, self.setup.workload.sort, [(point, record)])

@@ -41,11 +41,11 @@ class Workload(Protocol):
         ...
 
     def identity(self, run: Mapping[str, str]) -> str:
-        """A hash of model, trace and everything else that is not in a chip or the settings."""
+        """A hash of model, trace, files and all else that is not in a chip or the settings."""
         ...
 
-    def prepare(self, runs: Sequence[Mapping[str, str]], tell: Tell) -> None:
-        """Record or draw the traces of some runs, once, before anything travels."""
+    def prepare(self, runs: Sequence[Mapping[str, str]], tell: Tell) -> bool:
+        """Record or draw the traces of some runs before they travel; whether any is new."""
         ...
 
     def fit(

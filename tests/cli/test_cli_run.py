@@ -4,11 +4,15 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from cli_tools import Call
 
 from seneca_sim.cli.options import with_order
+from seneca_sim.cli.replay import replayed
 from seneca_sim.cli.settings import parse_settings
+from workloads.traces import ActivationTrace, synthesise, write_trace
+from workloads.traces.sites import BLOCK_SITES
 
 PLAIN = ("--set", "mapping.strategy=output-split", "--chip", "seneca-4x4")
 SHORT = ("--set", "workload.tokens=2", "--set", "workload.context=3", *PLAIN)
@@ -85,6 +89,45 @@ def test_a_replayed_trace_costs_what_the_model_cost(call: Call, tiny: Path, text
         assert mine["label"] == theirs["label"]
         assert mine["energy_fj"] == theirs["energy_fj"]
         assert mine["cycles"] == theirs["cycles"]
+
+
+@pytest.fixture
+def drawn() -> ActivationTrace:
+    shape = {"family": "rwkv4", "layers": 1, "width": 16, "ffn": 32, "vocab": 8}
+    return synthesise(shape, dict.fromkeys(BLOCK_SITES, 0.5), tokens=3, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("sets", "tokens"),
+    [((), [0, 1, 2]), (("workload.tokens=2",), [0, 1]), (("mapping.batch=3",), [0, 1, 2]),
+     (("workload.tokens=1", "mapping.batch=2"), [0, 1])],
+)  # fmt: skip
+def test_a_trace_runs_as_many_of_its_tokens_as_are_asked_for(
+    drawn: ActivationTrace, sets: tuple[str, ...], tokens: list[int]
+) -> None:
+    found = replayed(drawn, parse_settings(sets))
+    assert found.tokens.tolist() == drawn.tokens[tokens].tolist()
+    for name, site in found.sites.items():
+        assert np.array_equal(site.mask, drawn.sites[name].mask[tokens])
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [
+        ("workload.tokens=4", "the trace has 3 tokens; expected 1 to 3"),
+        ("workload.tokens=0", "the trace has 3 tokens; expected 1 to 3"),
+        ("workload.context=64", "workload.context=64: is about how a trace is made"),
+        ("workload.seed=1", "workload.seed=1: is about how a trace is made"),
+        ("workload.hot_channels=1", "workload.hot_channels=1: is about how a trace is made"),
+    ],
+)
+def test_what_a_trace_cannot_follow_is_refused(
+    call: Call, drawn: ActivationTrace, setting: str, words: str
+) -> None:
+    write_trace("t.safetensors", drawn)
+    done = call("run", "--trace", "t.safetensors", "--chip", "seneca-4x4", "--set", setting)
+    assert (done.code, done.err.count("\n")) == (2, 1)
+    assert words in done.err
 
 
 def test_pipelined_tokens_overlap(call: Call, tiny: Path, text: Path) -> None:

@@ -1,5 +1,6 @@
 """The choice of a mapping: its closed form against the engine, the choice against the others."""
 
+import re
 from dataclasses import replace
 from functools import cache
 from itertools import pairwise
@@ -12,7 +13,7 @@ from seneca_sim.chip import Chip
 from seneca_sim.cost.energy import load_energy, price
 from seneca_sim.cost.ops import OPS
 from seneca_sim.engine.compiled import simulate
-from seneca_sim.errors import CapacityError
+from seneca_sim.errors import CapacityError, InputError
 from workloads.compiler import (
     Linear,
     MapSettings,
@@ -31,6 +32,7 @@ from workloads.compiler.mapping import Parts, cores_of
 from workloads.compiler.memory import Options
 from workloads.compiler.mixed import ways
 from workloads.compiler.plan import Plan
+from workloads.compiler.tiles import short
 from workloads.traces import synthesise
 from workloads.traces.sites import BLOCK_SITES
 
@@ -236,3 +238,27 @@ def test_a_layers_weights_come_through_as_many_channels_as_it_has_cores() -> Non
     assert done["interleaved"] < 0.6 * done["row-major"]
     chosen = mapped(graph_of("narrow"), chip, base)  # by default, too
     assert chosen.mapping.placement == "interleaved"
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        (MapSettings(strategy="output-split", tiles={"ffn.val": 2}), "mapping.tiles.ffn.val: with"),
+        (MapSettings(cores_per_layer=2, cores={"key": 2}), "mapping.cores.key: with output-split"),
+        (MapSettings(strategy="grouped", tiles={"ffn.vla": 2}), "did you mean 'ffn.val'"),
+        (MapSettings(tiles={"att.keys": 2}), "mapping.tiles.att.keys: no such site"),
+    ],
+)
+def test_numbers_by_hand_that_nothing_follows_are_refused(
+    settings: MapSettings, words: str
+) -> None:
+    with pytest.raises(InputError, match=re.escape(words)):
+        choose(graph_of("narrow"), chip_of(81), settings)
+
+
+def test_tiles_of_a_site_that_matrices_share_are_refused() -> None:
+    graph = opt_graph("opt", OPT, context=8)
+    shared = {short(s) for s, found in graph.layers[0].matrices_of.items() if len(found) > 1}
+    assert shared
+    with pytest.raises(InputError, match="several matrices share it"):
+        choose(graph, chip_of(81), MapSettings(strategy="grouped", tiles=dict.fromkeys(shared, 2)))

@@ -17,7 +17,7 @@ from seneca_sim.errors import CapacityError, InputError
 from seneca_sim.functional import MemoryImage, run_values
 from seneca_sim.program import Program
 from seneca_sim.results.kinds import ATTENTION, HEAD, MATRICES, site_kinds, weighted_kind
-from workloads.compiler import MapSettings, lower, mask_stream, opt_graph
+from workloads.compiler import MapSettings, choose, lower, mask_stream, opt_graph
 from workloads.models.opt import Opt, OptShape, opt_site_names
 
 SIZES = {"layers": 2, "width": 32, "ffn": 64, "vocab": 40, "heads": 4, "positions": 64}
@@ -243,3 +243,18 @@ def test_refusals() -> None:
         CapacityError, match=r"smallest slice, 8 channels, .* or lower mapping.context"
     ):
         lower(graph(context=64), make_chip(8, 8, data_memory_bits=16_000))
+
+
+def test_a_matrix_that_shares_its_site_is_not_cut_in_the_place_of_another() -> None:
+    """Query, key and value read one site: where one of them is too large, that is said."""
+    graph = opt_graph(
+        "opt",
+        {"layers": 1, "vocab": 64, "positions": 16, "width": 256, "ffn": 256, "heads": 32},
+        context=8,
+    )
+    chip = make_chip(8, 8, data_memory_bits=34_000)
+    with pytest.raises(CapacityError) as caught:
+        choose(graph, chip, MapSettings(strategy="grouped", fewest=True))
+    words = "group query: its smallest slice, 8 channels, needs"
+    assert words in str(caught.value)
+    assert "its matrix for self_attn.qkv, which others share, cannot be cut" in str(caught.value)

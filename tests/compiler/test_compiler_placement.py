@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 
 from seneca_sim.chip import Chip
 from seneca_sim.chip.mesh import multicast_tree
+from seneca_sim.cli.compiling import map_settings
+from seneca_sim.cli.settings import parse_settings
 from seneca_sim.cost.ops import OP_INDEX
 from seneca_sim.engine.compiled import simulate
 from seneca_sim.errors import InputError
@@ -197,3 +199,24 @@ def test_bad_mapping_files(old: str, new: str, message: str, tmp_path: Path) -> 
     path.write_text(MAPPING.replace(old, new))
     with pytest.raises(InputError, match=re.escape(message)):
         read_mapping(path)
+
+
+@pytest.mark.parametrize(
+    ("sets", "name", "value"),
+    [
+        ([], "goal", "latency"),
+        (["mapping.goal=energy-delay"], "goal", "energy-delay"),  # the default, but it was given
+        (["mapping.strategy=auto"], "strategy", "auto"),
+        (["mapping.cores.key=7"], "cores", {"attention": 4, "key": 7}),
+        (["mapping.tiles.att.out=3"], "tiles", {"ffn.val": 2, "att.out": 3}),
+        ([], "place", (3, 2, 1, 0)),
+        (["mapping.placement=auto"], "place", ()),
+    ],
+)
+def test_settings_win_over_a_mapping_file(
+    sets: list[str], name: str, value: object, tmp_path: Path
+) -> None:
+    path = tmp_path / "m.yaml"
+    path.write_text(MAPPING)
+    found = map_settings(parse_settings([f"mapping.file={path}", *sets]))
+    assert getattr(found, name) == value

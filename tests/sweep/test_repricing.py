@@ -1,17 +1,21 @@
 """Another price needs no other simulation, also in another process and on another day."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from sweep_tools import HEAD, numbers, swept
 
+from seneca_sim.cli.sweeping import open_study
+from seneca_sim.errors import Finding
 from seneca_sim.results.store import Store
 from seneca_sim.results.store import shelf as shelves
 from seneca_sim.results.store.shelf import Shelf
 from seneca_sim.sweep.run import Tally
 from seneca_sim.sweep.runners import Processes, Serial
+from seneca_sim.sweep.stages import Stages
 
 FIRST = "axes:\n  grid:\n    noc.hop_cycles: [1, 2]\n    core.npes: [4, 8]\n"
 REPRICED = {
@@ -81,6 +85,50 @@ def test_other_processes_get_the_counts_with_the_point(tmp_path: Path) -> None:
     finally:
         runner.close()
     assert tally.work == {"price": 8}
+
+
+AREA = """\
+schema: seneca-area/1
+extends: seneca-gf22
+name: edited
+logic: {npe: {value: 1600 um2, mark: assumed, source: "one"}}
+"""
+
+
+def test_another_area_table_is_shown_though_the_run_is_the_same(tmp_path: Path) -> None:
+    table = tmp_path / "area.yaml"
+    body = "area: area.yaml\naxes: {grid: {clock: [1 GHz]}}\n"
+    (tmp_path / "study.yaml").write_text(HEAD + body)
+    shown, ids = [], set()
+    for value in ("1600", "160000", "1600"):
+        table.write_text(AREA.replace("1600", value))
+        sweep = open_study(str(tmp_path / "study.yaml")).sweep
+        store = Store.create(tmp_path / "s")
+        tally = sweep.run(store, Serial())
+        store.refresh()
+        ((_, record),) = sweep.records(store)
+        shown.append(record.summary["core_mm2"])
+        ids.add(record.run_id)
+    assert shown[1] > 1.5 * shown[0] == 1.5 * shown[2]
+    assert (len(ids), tally.there) == (1, 1)
+
+
+@pytest.mark.parametrize("metric", ["energy_fj", "sparsity", "energy_by_op_fj", "core_mm2"])
+def test_no_metric_may_change_under_a_key(tmp_path: Path, metric: str) -> None:
+    sweep = swept("axes: {grid: {noc.hop_cycles: [1]}}\n")
+    store = Store.create(tmp_path / "s")
+    sweep.run(store, Serial())
+    store.refresh()
+    stages = Stages(sweep.setup)
+    (job,) = sweep.jobs(store, sweep.points)
+    outcome = stages.evaluate(job)
+    old = outcome.summary[metric]
+    new = {**old, "npe.mul": 1} if isinstance(old, dict) else old + 1
+    with store.writer() as writer:
+        sweep.keep(store, writer, outcome)
+        changed = replace(outcome, summary={**outcome.summary, metric: new})
+        with pytest.raises(Finding, match=metric):
+            sweep.keep(store, writer, changed)
 
 
 # -- the shelf ----------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
-from sweep_tools import lines_of, written
+from sweep_tools import HEAD, lines_of, written
 
 from seneca_sim.cli.main import main
 from seneca_sim.results.store import Store
@@ -73,6 +73,28 @@ def test_a_sweep_uses_what_a_search_has_found(
     assert main(["sweep", str(study), "--store", str(store), "--jobs", "1", "--json"]) == 0
     run = json.loads(capsys.readouterr().out)["run"]
     assert (run["points"], run["there"], run["ok"]) == (16, tried, 16 - tried)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_two_settings_of_a_run_vary_together(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, jobs: int
+) -> None:
+    """Every combination has a trace of its own, also one that comes up late."""
+    body = (
+        "axes: {grid: {mapping.batch: [1, 2], core.npes: [4, 8]}}\n"
+        "pareto: {energy_per_token_j: minimize}\nsearch: {sampler: random}\n"
+    )
+    head = HEAD.replace(
+        "workload.tokens: 1}", 'mode: pipelined, workload.tokens: "= core.npes / 2"}'
+    )
+    study, store = written(tmp_path, body, head), tmp_path / "store"
+    capsys.readouterr()
+    arguments = ["sweep", study, "--store", store, "--search", 12, "--jobs", jobs, "--json"]
+    assert main([str(a) for a in arguments]) == 0, capsys.readouterr().err
+    found = json.loads(capsys.readouterr().out)
+    assert found["failed"] == 0
+    tokens = {tuple(r.point.values()): r.summary["tokens"] for r in Store.open(store)}
+    assert tokens == {(1, 4): 2, (1, 8): 4, (2, 4): 4, (2, 8): 8}
 
 
 def test_without_optuna_one_line_says_what_to_install(

@@ -5,6 +5,7 @@ import resource
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -111,6 +112,33 @@ def test_numbers_count_more_than_a_failure_and_more_metrics_than_fewer(tmp_path:
     store.refresh()
     assert [dict(one.summary) for one in store] == [{"cycles": 1, "bottleneck": 2.0}]
     assert store.status_of(record(1).key) == "ok"
+
+
+@pytest.mark.parametrize("order", [("failed", "broken"), ("broken", "failed")])
+def test_a_failure_counts_more_than_a_broken_point_however_long(
+    tmp_path: Path, order: tuple[str, str]
+) -> None:
+    store = Store.create(tmp_path / "store")
+    with store.writer() as writer:
+        for status in order:
+            error = "the process that ran it died" * 9 if status == "broken" else "does not fit"
+            writer.append(replace(record(1), status=status, error=error))
+    store.refresh()
+    assert store.status_of(record(1).key) == "failed"
+    assert [one.error for one in store] == ["does not fit"]
+
+
+def test_each_key_has_its_own_record_of_a_run(tmp_path: Path) -> None:
+    store = Store.create(tmp_path / "store")
+    one = record(1, chip_mm2=10.0)
+    other = replace(one, key="b" * 64, summary={"cycles": 1, "chip_mm2": 12.5})
+    with store.writer() as writer:
+        writer.append(one)
+        writer.append(other)
+    store.refresh()
+    assert len(store) == 1
+    assert [store.at(key) for key in (one.key, other.key, "c" * 64)] == [one, other, None]
+    assert list(store.records_at([other.key, one.key])) == [other, one]
 
 
 # -- faults -----------------------------------------------------------------------------------

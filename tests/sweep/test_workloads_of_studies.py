@@ -10,7 +10,11 @@ from sweep_tools import written
 from seneca_sim.cli.main import main
 from seneca_sim.cli.settings import RUN_SETTINGS
 from seneca_sim.cli.sweeping import open_study
+from seneca_sim.cli.workload import thresholds
+from seneca_sim.errors import InputError
 from seneca_sim.sweep.study import LIBRARY
+from workloads.traces import synthesise, write_trace
+from workloads.traces.sites import BLOCK_SITES
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +91,8 @@ def test_a_trace_gives_what_run_prints(answer: Any, tmp_path: Path, model: Path)
     record = ["--text", text, "--set", "workload.tokens=2", "-o", "t.safetensors"]
     assert main([str(a) for a in ("trace", "record", model, *record)]) == 0
     body = "axes: {grid: {noc.hop_cycles: [1, 2], workload.variant: [natural, dense]}}\n"
-    study = written(tmp_path, body, HEAD % "{trace: t.safetensors}")
+    head = (HEAD % "{trace: t.safetensors}").replace(", workload.context: 3", "")
+    study = written(tmp_path, body, head)
     answer("sweep", study, "--jobs", 1, "--json")
     rows = answer("sweep", "table", study, "--json")["rows"]
     run = answer("run", "--trace", "t.safetensors", "--set", "noc.hop_cycles=1", "--json")
@@ -170,11 +175,71 @@ def test_slices_of_equal_events_follow_the_trace(answer: Any, tmp_path: Path) ->
     assert rows[0]["run_id"] != rows[1]["run_id"]
 
 
+def test_the_smallest_chip_is_priced_again_without_a_run(
+    answer: Any, tmp_path: Path, model: Path
+) -> None:
+    """A model that has not been run says its dimensions, too."""
+    body = "axes: {grid: {energy.noc.flit_hop.noc: [%s]}}\n"
+    head = (HEAD % model).replace("tokens: 2", "tokens: 1, mapping.fit: smallest")
+    first = answer("sweep", written(tmp_path, body % "1 pJ", head), "--jobs", 1, "--json")
+    assert first["run"]["work"]["simulate"] == 1
+    again = answer("sweep", written(tmp_path, body % "1 pJ, 3 pJ", head), "--jobs", 1, "--json")
+    assert (again["failed"], again["run"]["work"]) == (0, {"price": 1})
+    rows = answer("sweep", "table", tmp_path / "study.yaml", "--json")["rows"]
+    assert rows[0]["cycles"] == rows[1]["cycles"]
+    assert rows[0]["energy_fj"] < rows[1]["energy_fj"]
+
+
+def test_a_trace_is_cut_to_the_tokens_of_a_point(answer: Any, tmp_path: Path) -> None:
+    shape = {"family": "rwkv4", "layers": 1, "width": 32, "ffn": 64, "vocab": 8}
+    drawn = synthesise(shape, dict.fromkeys(BLOCK_SITES, 0.5), tokens=3, seed=0)
+    write_trace(tmp_path / "t.safetensors", drawn)
+    head = "schema: seneca-study/1\nname: cut\nworkload: {trace: t.safetensors}\n"
+    body = "axes: {grid: {workload.tokens: [1, 2, 3]}}\nreport: [workload.tokens, tokens]\n"
+    answer("sweep", written(tmp_path, body, head), "--jobs", 1, "--json")
+    rows = answer("sweep", "table", "study.yaml", "--json")["rows"]
+    assert [row["tokens"] for row in rows] == [1, 2, 3]
+    assert len({row["run_id"] for row in rows}) == 3
+    two = answer("run", "--trace", "t.safetensors", "--set", "workload.tokens=2", "--json")
+    assert rows[1]["run_id"] in [variant["run_id"] for variant in two["variants"]]
+    for line, message in {
+        "workload.tokens: [4]": "the trace has 3 tokens; expected 1 to 3, or leave it out",
+        "workload.context: [3]": "is about how a trace is made",
+    }.items():
+        with pytest.raises(InputError, match=message):
+            open_study(str(written(tmp_path, f"axes: {{grid: {{{line}}}}}\n", head)))
+
+
+def test_searched_thresholds_need_no_place_to_keep_them(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    from workloads.job import shipped_inputs
+
+    inputs, searches = shipped_inputs("rwkv4-byte-6x256"), []
+
+    def search(*_: object, **how: object) -> Any:
+        searches.append(how)
+        return inputs.recipe
+
+    monkeypatch.setattr("workloads.sparsity.search.sparsify", search)
+    monkeypatch.setenv("SENECA_SIM_CACHE", "/dev/null/none")
+    assert thresholds.searched_recipe(inputs, 1.01, lambda *_: None) == inputs.recipe
+    monkeypatch.setenv("SENECA_SIM_CACHE", str(tmp_path))
+    for _ in range(2):
+        assert thresholds.searched_recipe(inputs, 1.01, lambda *_: None) == inputs.recipe
+    assert len(searches) == 2  # one of them was kept
+    monkeypatch.setitem(thresholds.HOW, "window", 64)
+    thresholds.searched_recipe(inputs, 1.01, lambda *_: None)
+    monkeypatch.setattr(thresholds, "version_of", lambda _: "another")
+    thresholds.searched_recipe(inputs, 1.01, lambda *_: None)
+    assert len(searches) == 4
+
+
 @pytest.mark.nightly
 def test_thresholds_are_searched_for_once_and_remembered(
     answer: Any, tmp_path: Path, model: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("seneca_sim.cli.workload.recorded.CALIBRATION_BYTES", 1025)
+    monkeypatch.setattr("seneca_sim.cli.workload.thresholds.CALIBRATION_BYTES", 1025)
     body = "axes: {grid: {sparsity.loss_inc: [1.01, 1.2]}}\n"
     study = written(tmp_path, body, HEAD % model)
     answer("sweep", study, "--jobs", 1, "--json")
@@ -202,8 +267,6 @@ def test_thresholds_are_searched_for_once_and_remembered(
 def test_what_a_model_cannot_do_is_said_before_it_runs(
     tmp_path: Path, model: Path, line: str, message: str
 ) -> None:
-    from seneca_sim.errors import InputError
-
     study = written(tmp_path, f"axes: {{grid: {{{line}}}}}\n", HEAD % model)
     with pytest.raises(InputError) as caught:
         open_study(str(study))

@@ -10,6 +10,7 @@ from math import isqrt
 from seneca_sim.chip import Chip
 from seneca_sim.chip.spec import MAX_CORES
 from seneca_sim.errors import CapacityError, InputError
+from workloads.compiler.asked import check_asked
 from workloads.compiler.energy import Spent, prices_of
 from workloads.compiler.estimate import Densities
 from workloads.compiler.fit import Fit
@@ -122,6 +123,8 @@ def choose(graph: LayerGraph, chip: Chip, settings: MapSettings) -> Plan:
     options = settings.options(chip)
     ready = scaled(graph) if options.precision.scaled else graph
     search = _Search(graph, Fit(ready, options), settings)
+    together = settings.strategy == "output-split" or settings.cores_per_layer > 0
+    check_asked(graph, settings.cores, settings.tiles, together=together)
     search.check_weights()
     plan = search.plan()
     if plan.cores > MAX_CORES:

@@ -122,12 +122,20 @@ class Fit:
     ) -> dict[str, Tiling]:
         """Cut a group's matrices, the widest first, until its smallest slice fits a core.
 
+        Matrices that share their site with others stay split by rows.
+
         Raises:
-            CapacityError: not even without all its matrices.
+            CapacityError: not even when all that may be cut is.
         """
         found: dict[str, Tiling] = {}
         here = sorted(
-            (m for m in layer.matrices if m.group == group and short(m.site) not in (before or {})),
+            (
+                m
+                for m in layer.matrices
+                if m.group == group
+                and short(m.site) not in (before or {})
+                and len(layer.matrices_of[m.site]) == 1
+            ),
             key=lambda m: -m.columns,
         )
         for matrix in here:
@@ -184,10 +192,18 @@ class Fit:
 
     def _hopeless(self, layer: Layer, group: str) -> str:
         need = self.bits(layer, (group,), self.units(layer, group))
+        shared = [
+            short(site)
+            for site, found in layer.matrices_of.items()
+            if len({m.group for m in found}) > 1 and group in {m.group for m in found}
+        ]
+        why = "even without weights it would not fit"
+        if shared:
+            why = f"its matrix for {shared[0]}, which others share, cannot be cut by columns"
         return (
             f"{self.graph.name} does not fit: layer {layer.name}, group {group}: its smallest "
             f"slice, {self.unit(layer, group)} channels, needs {need:,} bits, a core has "
-            f"{self.have:,}, and even without weights it would not fit; raise "
+            f"{self.have:,}, and {why}; raise "
             f"core.data_memory_bits{' or lower mapping.context' if group in layer.pieces else ''}"
         )
 

@@ -19,6 +19,7 @@ from seneca_sim.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from seneca_sim.cli.settings import Settings
     from workloads.job.inputs import Inputs
     from workloads.traces import ActivationTrace
 
@@ -63,7 +64,7 @@ def command(
         trace,
         variant,
         lambda: inputs_of(workload, text, recipe, settings, rescaled),
-        settings.whole("mapping.batch"),
+        settings,
     )
     loaded = fitted_chip(source.name, source.shape, loaded, chip, settings)
     program = compile_shape(source.name, source.shape, loaded.chip, settings, source.trace)
@@ -100,14 +101,15 @@ def _source(
     trace: Path | None,
     variant: str,
     inputs: Callable[[], Inputs],
-    batch: int,
+    settings: Settings,
 ) -> _Source:
     from workloads.zoo import is_shape
 
     if trace is not None:
-        from workloads.traces import in_pieces, read_trace
+        from seneca_sim.cli.replay import replayed
+        from workloads.traces import read_trace
 
-        found = in_pieces(read_trace(trace), batch)
+        found = replayed(read_trace(trace), settings)
         return _Source(found.model[:16], dict(found.shape), trace=found)
     if workload is not None and is_shape(workload):
         from workloads import zoo

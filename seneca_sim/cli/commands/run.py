@@ -166,7 +166,8 @@ def _draw(workload: str, settings: Settings) -> Source:
 
 
 def _replay(path: Path, shape: str | None, settings: Settings) -> Source:
-    from workloads.traces import in_pieces, read_trace
+    from seneca_sim.cli.replay import replayed
+    from workloads.traces import read_trace
 
     trace = read_trace(path)
     if shape is not None:
@@ -174,7 +175,7 @@ def _replay(path: Path, shape: str | None, settings: Settings) -> Source:
         from workloads.job.drawn import check_trace
 
         check_trace(zoo.load_shape(shape), trace, path)
-    trace = in_pieces(trace, settings.whole("mapping.batch"))
+    trace = replayed(trace, settings)
     workload = {
         "trace": trace.content_hash,
         "model": trace.model,

@@ -77,7 +77,7 @@ def command(
     if traces and (workload is not None or recipe is not None or text is not None):
         raise InputError("--trace replays a trace: leave WORKLOAD, --text and --recipe out")
     variants = (
-        _replayed(traces, settings.whole("mapping.batch"))
+        _replayed(traces, parse_settings(sets))
         if traces
         else _recorded(lambda: inputs_of(workload, text, recipe, settings, rescaled))
     )
@@ -112,12 +112,13 @@ def _recorded(inputs: Callable[[], Inputs]) -> dict[str, ActivationTrace]:
     return found if len(found) > 1 else with_dense(found)
 
 
-def _replayed(paths: tuple[Path, ...], batch: int) -> dict[str, ActivationTrace]:
+def _replayed(paths: tuple[Path, ...], settings: Settings) -> dict[str, ActivationTrace]:
     """Traces by file name; a single one is compared with nothing skipped."""
     from seneca_sim.cli.pipeline import with_dense
-    from workloads.traces import in_pieces, read_trace
+    from seneca_sim.cli.replay import replayed
+    from workloads.traces import read_trace
 
-    found = {path.stem: in_pieces(read_trace(path), batch) for path in paths}
+    found = {path.stem: replayed(read_trace(path), settings) for path in paths}
     if len(found) < len(paths) or len(paths) > 2:
         raise InputError("--trace: expected one trace, or two with different names")
     shapes = {str(trace.shape) for trace in found.values()}

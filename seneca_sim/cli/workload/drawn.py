@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from seneca_sim.cli.options import drawing_of
+from seneca_sim.cli.replay import TOKENS, refuse_settled, replayed
 from seneca_sim.cli.settings import Settings
 from seneca_sim.cli.workload.base import (
     DENSE,
@@ -35,10 +36,21 @@ class ReplayedTrace(StudyWorkload):
 
         trace = read_trace(path)
         self.name = path.stem
-        self.shape = dict(trace.shape)
+        self._shape: Mapping[str, object] = dict(trace.shape)
         self._hash = trace.content_hash
         self._variant = trace.variant
         self._traces = {"": masks_only(trace), DENSE: masks_only(trace.dense())}
+
+    @property
+    def shape(self) -> Mapping[str, object]:
+        """The trace's."""
+        return self._shape
+
+    def defaults(self, run: Mapping[str, str], given: Mapping[str, str]) -> dict[str, str]:
+        """All tokens of the trace."""
+        refuse_settled(run, given)
+        batch = max(1, Settings(run=run).whole("mapping.batch"))
+        return {} if TOKENS in given else {TOKENS: str(len(self._traces[""].tokens) // batch)}
 
     def check(self, run: Mapping[str, str]) -> None:
         """Only the trace's own variant, and dense."""
@@ -49,20 +61,20 @@ class ReplayedTrace(StudyWorkload):
                 f"{self._variant} or {DENSE}"
             )
         self.refuse({**run, VARIANT: ""}, "sparsity.recipe", "sparsity.loss_inc")
+        self.trace(run)
 
-    def content(self, run: Mapping[str, str]) -> object:
+    def content(self, run: Mapping[str, str]) -> Mapping[str, object]:
         """The trace."""
-        return self._hash
+        return {"trace": self._hash}
 
-    def prepare(self, runs: Sequence[Mapping[str, str]], tell: Tell) -> None:
+    def prepare(self, runs: Sequence[Mapping[str, str]], tell: Tell) -> bool:
         """All is there."""
+        return False
 
     def trace(self, run: Mapping[str, str]) -> ActivationTrace:
-        """The trace, or its dense form."""
-        from workloads.traces import in_pieces
-
+        """The first tokens of the trace, or of its dense form."""
         trace = self._traces[DENSE if run[VARIANT] == DENSE else ""]
-        return in_pieces(trace, Settings(run=run).whole("mapping.batch"))
+        return replayed(trace, Settings(run=run, given=frozenset({TOKENS})))
 
 
 class DrawnTrace(StudyWorkload):
@@ -82,19 +94,26 @@ class DrawnTrace(StudyWorkload):
         from workloads.traces.sites import check_shape
 
         self.name, self.seed = name, seed
-        self.shape = {**check_shape(shape)}
+        self._shape: Mapping[str, object] = {**check_shape(shape)}
         self.densities = dict(densities)
         self._traces: dict[tuple[str, str], ActivationTrace] = {}
         self._draw("1", "1")
 
-    def content(self, run: Mapping[str, str]) -> object:
-        """Everything that the drawing depends on but the number of tokens, which is a setting."""
-        return [dict(self.shape), self.densities, self.seed]
+    @property
+    def shape(self) -> Mapping[str, object]:
+        """As it was given, checked."""
+        return self._shape
 
-    def prepare(self, runs: Sequence[Mapping[str, str]], tell: Tell) -> None:
+    def content(self, run: Mapping[str, str]) -> Mapping[str, object]:
+        """Everything that the drawing depends on but the number of tokens, which is a setting."""
+        return {"shape": self.shape, "densities": self.densities, "seed": self.seed}
+
+    def prepare(self, runs: Sequence[Mapping[str, str]], tell: Tell) -> bool:
         """Draw once for each number of tokens and sequences."""
-        for size in dict.fromkeys(map(_size, runs)):
+        missing = [size for size in dict.fromkeys(map(_size, runs)) if size not in self._traces]
+        for size in missing:
             self._traces[size] = self._draw(*size)
+        return bool(missing)
 
     def trace(self, run: Mapping[str, str]) -> ActivationTrace:
         """The masks of a run."""
@@ -131,8 +150,13 @@ class DrawnShape(StudyWorkload):
 
         self._card = zoo.load_shape(workload)
         self.name = self._card.name
-        self.shape = {**trace_shape(self._card.shape)}
+        self._shape: Mapping[str, object] = {**trace_shape(self._card.shape)}
         self._traces: dict[tuple[str, Drawing], ActivationTrace] = {}
+
+    @property
+    def shape(self) -> Mapping[str, object]:
+        """The file's."""
+        return self._shape
 
     def check(self, run: Mapping[str, str]) -> None:
         """Only variants with densities."""
@@ -143,17 +167,19 @@ class DrawnShape(StudyWorkload):
             )
         self.refuse(run, RECIPE, LOSS_INC)
 
-    def content(self, run: Mapping[str, str]) -> object:
+    def content(self, run: Mapping[str, str]) -> Mapping[str, object]:
         """The shape's file; how it is drawn is in the settings."""
-        return self._card.sha256
+        return {"shape": self._card.sha256}
 
-    def prepare(self, runs: Sequence[Mapping[str, str]], tell: Tell) -> None:
+    def prepare(self, runs: Sequence[Mapping[str, str]], tell: Tell) -> bool:
         """Draw once for each variant and way of drawing."""
         from workloads.job.drawn import draw_variant
 
-        for variant, how in dict.fromkeys(map(self._drawing, runs)):
-            if (variant, how) not in self._traces:
-                self._traces[variant, how] = draw_variant(self._card, variant, how)
+        wanted = dict.fromkeys(map(self._drawing, runs))
+        missing = [drawing for drawing in wanted if drawing not in self._traces]
+        for variant, how in missing:
+            self._traces[variant, how] = draw_variant(self._card, variant, how)
+        return bool(missing)
 
     def trace(self, run: Mapping[str, str]) -> ActivationTrace:
         """The masks of a run."""

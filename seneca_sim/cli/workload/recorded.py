@@ -22,17 +22,17 @@ from seneca_sim.cli.workload.base import (
     Tell,
     masks_only,
 )
+from seneca_sim.cli.workload.files import file_hash, stamp_of, version_of
+from seneca_sim.cli.workload.thresholds import search_of, searched_recipe
 from seneca_sim.config.check import nearest
 from seneca_sim.errors import InputError
 
 if TYPE_CHECKING:
     from workloads.job import Inputs
-    from workloads.sparsity.recipe import Recipe
     from workloads.traces import ActivationTrace
 
 Recording = tuple[str, str, str, str, str]
 """Tokens, context, recipe, loss_inc, sequences: what a recording depends on."""
-CALIBRATION_BYTES = 32 * 1024 + 1
 
 
 class RecordedModel(StudyWorkload):
@@ -48,9 +48,16 @@ class RecordedModel(StudyWorkload):
 
         self.workload, self.text, self.measure = workload, text, measure
         self.name = shipped_inputs(workload, text=text).name
-        self.shape = {}
+        self._shape: dict[str, object] = {}
         self._traces: dict[tuple[Recording, str], ActivationTrace] = {}
         self._bits: dict[Recording, Mapping[str, float]] = {}
+
+    @property
+    def shape(self) -> Mapping[str, object]:
+        """The model's dimensions, read from the checkpoint if nothing has been recorded."""
+        if not self._shape:
+            self._shape = _shape_of(self.workload, self.text)
+        return self._shape
 
     def check(self, run: Mapping[str, str]) -> None:
         """A variant that exists, thresholds that can be read, text that is long enough."""
@@ -73,17 +80,23 @@ class RecordedModel(StudyWorkload):
                 f"or {LOSS_INC}"
             )
 
-    def content(self, run: Mapping[str, str]) -> object:
-        """Weights, thresholds and text."""
+    def content(self, run: Mapping[str, str]) -> Mapping[str, object]:
+        """Weights, thresholds, text, and torch, whose sums decide which events there are."""
         from workloads.sparsity.recipe import recipe_text
 
         inputs = self._inputs(_recording(run))
         recipe = recipe_text(inputs.recipe) if inputs.recipe and not run[LOSS_INC] else ""
         evaluation = hashlib.sha256(inputs.evaluation).hexdigest() if self.measure else ""
-        window = hashlib.sha256(inputs.window).hexdigest()
-        return [_file_hash(inputs.weights), recipe, window, evaluation]
+        return {
+            "weights": file_hash(inputs.weights),
+            "recipe": recipe,
+            "search": search_of() if run[LOSS_INC] else {},
+            "text": hashlib.sha256(inputs.window).hexdigest(),
+            "evaluation": evaluation,
+            "torch": version_of("torch"),
+        }
 
-    def prepare(self, runs: Sequence[Mapping[str, str]], tell: Tell) -> None:
+    def prepare(self, runs: Sequence[Mapping[str, str]], tell: Tell) -> bool:
         """Run the model for every recording that some run needs."""
         wanted = dict.fromkeys(_recording(run) for run in runs)
         missing = [recording for recording in wanted if recording not in self._bits]
@@ -91,6 +104,7 @@ class RecordedModel(StudyWorkload):
             need_torch("running a model")
         for recording in missing:
             self._record(recording, tell)
+        return bool(missing)
 
     def _record(self, recording: Recording, tell: Tell) -> None:
         from workloads.job.prepare import accuracy, prepare
@@ -104,7 +118,7 @@ class RecordedModel(StudyWorkload):
         traces |= prepared.traces
         for variant, trace in traces.items():
             self._traces[recording, variant] = masks_only(trace)
-        self.shape = dict(prepared.traces[NATURAL].shape)
+        self._shape = dict(prepared.traces[NATURAL].shape)
         bits = accuracy(prepared.model, inputs, tell) if self.measure else {}
         self._bits[recording] = {**bits, **({DENSE: bits[NATURAL]} if NATURAL in bits else {})}
 
@@ -126,13 +140,15 @@ class RecordedModel(StudyWorkload):
 
     def _inputs(self, recording: Recording) -> Inputs:
         tokens, context, recipe, _, batch = recording
-        return _inputs(self.workload, self.text, tokens, context, recipe, batch)
+        stamps = tuple(stamp_of(path) for path in (recipe, self.text or "") if path)
+        return _inputs(self.workload, self.text, tokens, context, recipe, batch, stamps)
 
 
 @lru_cache(maxsize=256)
 def _inputs(
-    workload: str, text: Path | None, tokens: str, context: str, recipe: str, batch: str
-) -> Inputs:
+    workload: str, text: Path | None, tokens: str, context: str, recipe: str, batch: str,
+    stamps: tuple[tuple[int, int], ...],
+) -> Inputs:  # fmt: skip
     from workloads.job import shipped_inputs
 
     return shipped_inputs(
@@ -143,6 +159,16 @@ def _inputs(
         tokens=int(tokens),
         batch=int(batch),
     )
+
+
+def _shape_of(workload: str, text: Path | None) -> dict[str, object]:
+    """The dimensions of a checkpoint; nothing is run."""
+    need_torch("reading a checkpoint")
+    from workloads.job import shipped_inputs
+    from workloads.job.load import load
+    from workloads.traces.record import trace_shape
+
+    return {**trace_shape(load(shipped_inputs(workload, text=text, context=0, tokens=1)))}
 
 
 def _recording(run: Mapping[str, str]) -> Recording:
@@ -158,40 +184,3 @@ def _factor(text: str) -> float:
     if not 1 <= value < 10:
         raise InputError(f"--set {LOSS_INC}={text}: expected a factor from 1 up, as in 1.0005")
     return value
-
-
-def searched_recipe(inputs: Inputs, loss_inc: float, tell: Tell) -> Recipe:
-    """Thresholds for a model at a loss increase, searched once and remembered by content."""
-    from seneca_sim.files import write_text
-    from seneca_sim.results.ids import digest
-    from workloads import zoo
-    from workloads.job.accuracy import cache_folder
-    from workloads.job.load import load
-    from workloads.sparsity.recipe import read_recipe, recipe_text
-    from workloads.sparsity.search import sparsify
-
-    calibration = zoo.calibration_text()[:CALIBRATION_BYTES]
-    key = digest(
-        [_file_hash(inputs.weights), loss_inc.hex(), hashlib.sha256(calibration).hexdigest()]
-    )
-    place = cache_folder() / f"recipe-{key[:32]}.yaml"
-    if place.exists():
-        return read_recipe(place)
-    recipe = sparsify(
-        load(inputs), calibration, loss_inc, command="seneca-sim sweep", progress=tell
-    )
-    place.parent.mkdir(parents=True, exist_ok=True)
-    write_text(place, recipe_text(recipe))
-    return recipe
-
-
-@lru_cache(maxsize=64)
-def _file_hash(path: Path) -> str:
-    """SHA-256 of a checkpoint: a file, or all files of a folder."""
-    found = hashlib.sha256()
-    for file in [path] if path.is_file() else sorted(p for p in path.iterdir() if p.is_file()):
-        found.update(file.name.encode() + b"\n")
-        with file.open("rb") as data:
-            while block := data.read(1 << 20):
-                found.update(block)
-    return found.hexdigest()

@@ -3,8 +3,10 @@
     STORE/store.json        schema seneca-store/1: this folder is a store
     STORE/ID.records        one segment a writer, see `writer`; lines as in `record`
 
-Of several records of one run id the one with numbers counts, then the longest: a run has one
-answer, so the others say the same or less.
+A point is looked up by its key. Of several records of one key the one with numbers counts, then
+one that failed, then a broken one, and of those the longest, as it says most. A run id names what
+was simulated and priced, and neither the area table nor what accuracy was measured on: several keys
+may share one. Whoever looks by run id gets one record of it, chosen in the same way.
 """
 
 from __future__ import annotations
@@ -22,6 +24,8 @@ from seneca_sim.errors import InputError
 from seneca_sim.files import write_text
 from seneca_sim.results.store.locks import is_held
 from seneca_sim.results.store.record import (
+    BROKEN,
+    FAILED,
     HEADER,
     OK,
     SCHEMA,
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 MARKER: Final = "store.json"
+RANKS: Final = {OK: 3, FAILED: 2, BROKEN: 1}
 
 
 @dataclass(frozen=True)
@@ -75,16 +80,19 @@ class _Place:
     start: int
     length: int
     status: str
+    run_id: str
 
     @property
-    def rank(self) -> tuple[bool, int]:
-        return self.status == OK, self.length
+    def rank(self) -> tuple[int, int]:
+        return RANKS.get(self.status, 0), self.length
 
 
 @dataclass
 class _Index:
+    """Places by key; `runs` is worked out from them when it is asked for."""
+
     places: dict[str, _Place] = field(default_factory=dict)
-    keys: dict[str, str] = field(default_factory=dict)
+    runs: dict[str, _Place] | None = None
     segments: dict[str, _Segment] = field(default_factory=dict)
     damage: dict[tuple[str, int], Damage] = field(default_factory=dict)
 
@@ -130,14 +138,14 @@ class Store:
 
     def __len__(self) -> int:
         """Number of runs."""
-        return len(self._index.places)
+        return len(self._runs)
 
     def __contains__(self, run_id: object) -> bool:
-        return run_id in self._index.places
+        return run_id in self._runs
 
     def __iter__(self) -> Iterator[Record]:
-        """All records, in the order of their run ids."""
-        return self.records(sorted(self._index.places))
+        """One record of each run, in the order of their ids."""
+        return self.records(sorted(self._runs))
 
     def records(self, run_ids: Iterable[str]) -> Iterator[Record]:
         """The records of some runs, in their order.
@@ -145,10 +153,21 @@ class Store:
         Raises:
             KeyError: no such run.
         """
+        runs = self._runs
+        return self._read(runs[run_id] for run_id in run_ids)
+
+    def records_at(self, keys: Iterable[str]) -> Iterator[Record]:
+        """The records of some points by their keys, in their order.
+
+        Raises:
+            KeyError: no such point.
+        """
+        return self._read(self._index.places[key] for key in keys)
+
+    def _read(self, places: Iterable[_Place]) -> Iterator[Record]:
         with ExitStack() as files:
             opened: dict[Path, BinaryIO] = {}
-            for run_id in run_ids:
-                place = self._index.places[run_id]
+            for place in places:
                 if place.segment not in opened:
                     opened[place.segment] = files.enter_context(place.segment.open("rb"))
                 file = opened[place.segment]
@@ -163,9 +182,14 @@ class Store:
         """
         return next(self.records([run_id]))
 
+    def at(self, key: str) -> Record | None:
+        """The record of a point by its key, if it is there."""
+        return next(self.records_at([key])) if key in self._index.places else None
+
     def run_of(self, key: str) -> str | None:
         """The run id of a point's key, if it is there."""
-        return self._index.keys.get(key)
+        place = self._index.places.get(key)
+        return None if place is None else place.run_id
 
     @property
     def damage(self) -> list[Damage]:
@@ -174,8 +198,8 @@ class Store:
 
     def status_of(self, key: str) -> str | None:
         """The status of a point's record, if it is there."""
-        run_id = self._index.keys.get(key)
-        return None if run_id is None else self._index.places[run_id].status
+        place = self._index.places.get(key)
+        return None if place is None else place.status
 
     @property
     def writers(self) -> list[str]:
@@ -218,14 +242,25 @@ class Store:
         elif entry.status == HEADER:
             _check_schema(body_of(line), f"{segment.path}:{segment.lines}")
         else:
-            self._note(entry, _Place(segment.path, start, len(line), entry.status))
+            self._note(entry, _Place(segment.path, start, len(line), entry.status, entry.run_id))
 
     def _note(self, entry: Entry, place: _Place) -> None:
-        old = self._index.places.get(entry.run_id)
+        old = self._index.places.get(entry.key)
         if old is None or place.rank > old.rank:
-            self._index.places[entry.run_id] = place
-        if entry.status == OK or entry.key not in self._index.keys:
-            self._index.keys[entry.key] = entry.run_id
+            self._index.places[entry.key] = place
+            self._index.runs = None
+
+    @property
+    def _runs(self) -> dict[str, _Place]:
+        """The best place of each run."""
+        if self._index.runs is None:
+            runs: dict[str, _Place] = {}
+            for place in self._index.places.values():
+                old = runs.get(place.run_id)
+                if old is None or place.rank > old.rank:
+                    runs[place.run_id] = place
+            self._index.runs = runs
+        return self._index.runs
 
     def _broken(self, segment: _Segment, line: int, *, torn: bool) -> None:
         where = segment.path.name, line

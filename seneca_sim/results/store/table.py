@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
@@ -12,7 +12,7 @@ from typing import Any, Final
 import pandas as pd
 
 from seneca_sim.errors import InputError
-from seneca_sim.results.store.record import Record
+from seneca_sim.results.store.record import Record, flat
 
 FIRST: Final = ("run_id", "status")
 FORMATS: Final = (".csv", ".parquet")
@@ -21,17 +21,9 @@ FORMATS: Final = (".csv", ".parquet")
 def row_of(record: Record) -> dict[str, Any]:
     """One flat row: run id, status, axes, metrics (nested ones dotted), error."""
     row = {"run_id": record.run_id, "status": record.status, **record.point}
-    row.update(_flat(record.summary))
+    row.update(flat(record.summary))
     row["error"] = record.error
     return row
-
-
-def _flat(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name, value
 
 
 def table_of(records: Iterable[Record]) -> pd.DataFrame:
