@@ -56,6 +56,8 @@ WAYS: dict[str, dict[str, Any]] = {
     "batch": {"strategy": "grouped", "batch": 2},
     "tiles": {"strategy": "grouped", "tiles": {"att.key": 2, "ffn.val": 3}},
 }
+NOW = ("output-split", "mixed", "tiles-2d", "batch", "tiles")
+LATER = ("auto", "input-split")
 TOKENS = 4
 
 
@@ -99,12 +101,17 @@ def check(program: Program, found: ActivationTrace, chip: Any) -> None:
     assert dense.blocks / work.blocks == pytest.approx(mac_ratio(found.dense(), found), rel=1e-12)
 
 
-@pytest.mark.parametrize("way", WAYS)
+@pytest.mark.parametrize(
+    "way", [*NOW, *(pytest.param(w, marks=pytest.mark.nightly) for w in WAYS if w not in NOW)]
+)
 def test_rwkv4_however_it_is_mapped(way: str) -> None:
     check_way("rwkv4", trace("rwkv4"), WAYS[way])
 
 
-@pytest.mark.parametrize("strategy", ["auto", "grouped", "input-split", "tiles-2d"])
+@pytest.mark.parametrize(
+    "strategy",
+    ["grouped", "tiles-2d", *(pytest.param(s, marks=pytest.mark.nightly) for s in LATER)],
+)
 @pytest.mark.parametrize("family", ["opt", "rwkv7"])
 def test_other_families_however_they_are_mapped(family: str, strategy: str) -> None:
     """Their blocks have matrices that are never skipped."""
