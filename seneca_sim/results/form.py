@@ -121,6 +121,7 @@ _STATISTICS: Final = table(median=number, p95=number, mean=number)
 _STEADY: Final = table(tokens_per_s=number, error=or_null(number))
 _VARIANT: Final = table(
     label=text,
+    activity_id=text,
     mode=one_of("generation", "pipelined"),
     chip=table(name=text, cores=whole, clock_hz=number),
     maybe_mapping=by_name(text),

@@ -63,7 +63,7 @@ def _resolved(file: Path) -> dict[str, Any]:
         data = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from None
-    except (YAMLError, UnicodeDecodeError):
+    except (YAMLError, UnicodeDecodeError, RecursionError):
         raise InputError(f"{file}: not YAML; the folder is damaged, run again") from None
     if not isinstance(data, dict) or data.get("schema") != "seneca-run/1":
         raise InputError(f"{file}: expected schema seneca-run/1; the folder is damaged, run again")
