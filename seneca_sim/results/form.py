@@ -28,9 +28,16 @@ def whole(value: Any, path: str) -> None:
 
 
 def text(value: Any, path: str) -> None:
-    """Text that is not empty."""
-    if not isinstance(value, str) or not value:
+    """Text, be it empty."""
+    if not isinstance(value, str):
         raise _wrong(value, path, "text")
+
+
+def sentence(value: Any, path: str) -> None:
+    """Text that is not empty."""
+    text(value, path)
+    if not value:
+        raise _wrong(value, path, "a sentence")
 
 
 def flag(value: Any, path: str) -> None:
@@ -151,7 +158,7 @@ _VARIANT: Final = table(
     sparsity_by_site=by_name(number),
     macs_per_token=number,
     macs_per_token_with_head=number,
-    bottleneck=table(sentence=text),
+    bottleneck=table(sentence=sentence),
     maybe_nearest_bound=table(
         name=one_of("npe", "controller", "generator", "link", "channel", "critical path"),
         times=number,

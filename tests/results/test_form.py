@@ -52,7 +52,7 @@ DAMAGE: dict[str, tuple[Change, str]] = {
     ),
     "sentence": (
         lambda d: d["variants"][0]["bottleneck"].update(sentence=""),
-        "variants[0].bottleneck.sentence is '', expected text",
+        "variants[0].bottleneck.sentence is '', expected a sentence",
     ),
     "none": (lambda d: d.update(variants=[]), "variants is empty"),
     "twice": (lambda d: d["variants"][0].update(label="natural"), "the same label twice"),
