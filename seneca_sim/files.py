@@ -7,6 +7,7 @@ import os
 import struct
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from seneca_sim.errors import InputError
 
@@ -34,6 +35,37 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """Write a text file in UTF-8; see `write_bytes`."""
     write_bytes(path, text.encode())
+
+
+def check_output(path: str | Path) -> None:
+    """Refuse, before anything is computed, a file that could not be written.
+
+    Raises:
+        InputError: it is a folder, or its folder does not exist or cannot be written to.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; name a file in it")
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: folder {path.parent} does not exist; make it first")
+    if not os.access(path.parent, os.W_OK | os.X_OK):
+        raise InputError(f"{path}: folder {path.parent} cannot be written to")
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Read JSON from outside; whatever is wrong with it is one kind of error.
+
+    Raises:
+        json.JSONDecodeError: no JSON, nested too deeply, or a number of thousands of digits.
+    """
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError:
+        raise
+    except RecursionError:
+        raise json.JSONDecodeError("nested too deeply", "", 0) from None
+    except ValueError as error:  # text that is not Unicode, or a number that is too long
+        raise json.JSONDecodeError(str(error), "", 0) from None
 
 
 def sorted_header(raw: bytes) -> bytes:

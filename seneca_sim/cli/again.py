@@ -118,7 +118,7 @@ def _resolved(path: Path) -> dict[str, Any]:
 
     try:
         found = YAML(typ="safe").load(path.read_text(encoding="utf-8"))
-    except (OSError, YAMLError):
+    except (OSError, YAMLError, UnicodeDecodeError, RecursionError):
         found = None
     parts = ("workload", "settings", "chip", "energy")
     if not isinstance(found, dict) or not all(isinstance(found.get(p), dict) for p in parts):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from seneca_sim.cli.golden_jobs import Spec, embedded, kept, open_job, owner, recorded
 from seneca_sim.errors import InputError, SenecaError
+from seneca_sim.files import parse_json
 from seneca_sim.golden import Bench, Golden, Outcome, check, read_golden, record, update
 from seneca_sim.golden.check import Selection
 from seneca_sim.golden.file import write_golden
@@ -184,7 +185,7 @@ def program_spec(program: Path, events: Path) -> dict[str, Any]:
 
     content = json.loads(program_text(read_program(program)))
     try:
-        counts = json.loads(events.read_text(encoding="utf-8"))
+        counts = parse_json(events.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise InputError(f"{events}: cannot be read as events ({reason})") from None

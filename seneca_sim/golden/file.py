@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from seneca_sim.errors import InputError
-from seneca_sim.files import write_text
+from seneca_sim.files import parse_json, write_text
 from seneca_sim.golden.tolerance import Tolerance, read_tolerances
 from seneca_sim.results.compare.inputs import Sections, hashes
 from seneca_sim.results.compare.numbers import Numbers, from_plain, plain
@@ -106,7 +106,7 @@ def read_golden(path: str | Path) -> Golden:
 
 def _json(path: Path) -> Any:
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
+        return parse_json(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{path}: no such file; make it with 'golden record -o {path}'") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from seneca_sim.errors import InputError
-from seneca_sim.files import write_text
+from seneca_sim.files import parse_json, write_text
 from seneca_sim.program.ir import Program
 
 SCHEMA = "seneca-program/1"
@@ -68,7 +68,7 @@ def parse_program(text: str, where: str = "program") -> Program:
     from pydantic import TypeAdapter, ValidationError  # slow to import, needed only here
 
     try:
-        plain = json.loads(text)
+        plain = parse_json(text)
     except json.JSONDecodeError as error:
         raise InputError(f"{where}:{error.lineno}:{error.colno}: not JSON: {error.msg}") from error
     schema = plain.pop("schema", None) if isinstance(plain, dict) else None

@@ -20,6 +20,8 @@ from typing import Any, Final
 
 from seneca_sim.config import yaml_text
 from seneca_sim.errors import InputError
+from seneca_sim.files import parse_json
+from seneca_sim.results.form import check_summary
 from seneca_sim.results.run import RunResult
 from seneca_sim.results.summary import SCHEMA, run_id_of, summary_of
 from seneca_sim.results.tables import TABLES
@@ -100,35 +102,29 @@ def check_writable(folder: str | Path) -> None:
         raise InputError(f"{folder}: {place} cannot be written to; give another --out")
 
 
-def _check_entries(file: Path, summary: Mapping[str, Any]) -> None:
-    for key in ("variants", "comparison"):
-        if not isinstance(summary.get(key), list):
-            raise InputError(f"{file}: no list of {key}; the file is damaged, run again")
-    if not summary["variants"]:
-        raise InputError(f"{file}: no variants; the file is damaged, run again")
-
-
 def read_summary(path: str | Path) -> dict[str, Any]:
     """Read a summary, given a run folder or the file itself.
 
     Raises:
-        InputError: no such file, not JSON, or another schema.
+        InputError: no such file, not JSON, another schema, or an entry that is missing or damaged.
     """
     file = Path(path)
     file = file / SUMMARY if file.is_dir() else file
     try:
-        summary = json.loads(file.read_text(encoding="utf-8"))
+        summary = parse_json(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{file}: no such file; expected a run folder or its {SUMMARY}") from None
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from None
     except ValueError as error:
         raise InputError(f"{file}: not JSON: {error}") from None
-    if isinstance(summary, dict) and summary.get("schema") == SCHEMA:
-        _check_entries(file, summary)
     schema = summary.get("schema") if isinstance(summary, dict) else None
     if schema != SCHEMA:
         raise InputError(f"{file}: schema is {schema!r}, expected {SCHEMA!r}")
+    try:
+        check_summary(summary)
+    except InputError as error:
+        raise InputError(f"{file}: {error}; the file is damaged, run again") from None
     return dict(summary)
 
 

@@ -111,7 +111,7 @@ def totals_summary(totals: Totals) -> dict[str, Any]:
         "average_power_w": totals.energy_fj * hertz / (max(1, counts.cycles) * FJ_PER_J),
         "peak_power_w": totals.peak.power_w(hertz),
         "sparsity": work.sparsity,
-        "macs_per_token": (work.sparse + work.dense) / count,
+        "macs_per_token": (work.blocks + work.head) / count,
         "cores": totals.chip.cores,
         "cores_used": counts.cores_used,
         "energy_by_class_fj": totals.by_class,

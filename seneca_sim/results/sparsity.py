@@ -5,28 +5,44 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
+import numpy as np
+
 from seneca_sim.engine.activity import Activity
-from seneca_sim.program import NO_ROUTE, EventStream, Program, Site
+from seneca_sim.program import NO_ROUTE, EventStream, Program
+from seneca_sim.results.kinds import HEAD, MATRICES, SYNAPTIC, weighted_kind
 
 _LAYER = re.compile(r"^[a-z_]+\.\d+\.")
 
 
 @dataclass(frozen=True)
 class Work:
-    """Multiply-accumulates of a run, over all tokens: done, and if nothing were skipped.
+    """Multiply-accumulates of a run's matrices, over all tokens.
 
-    `sparse` are those at sites whose zeros are skipped (the blocks' matrices), `dense` the rest
-    (the head).
+    As `workloads.families` counts them: attention over cached keys and values is not in them.
+
+    Attributes:
+        sparse: done in the blocks behind sites whose zeros are skipped.
+        sparse_if_dense: the same if nothing were skipped.
+        dense: done in the blocks behind dense vectors (an attention's output projection, the
+            second factor of a low-rank map); these are never skipped.
+        head: done by the head, which is never skipped either.
     """
 
     sparse: int
     sparse_if_dense: int
     dense: int
+    head: int
+
+    @property
+    def blocks(self) -> int:
+        """Done in the blocks."""
+        return self.sparse + self.dense
 
     @property
     def sparsity(self) -> float:
-        """Share of skipped multiply-accumulates at the sparse sites: the average sparsity."""
-        return 1 - self.sparse / self.sparse_if_dense if self.sparse_if_dense else 0.0
+        """Share of the blocks' multiply-accumulates that was skipped, 0 to 1."""
+        skipped = self.sparse_if_dense - self.sparse
+        return skipped / (self.sparse_if_dense + self.dense) if skipped else 0.0
 
 
 def stem(site: str) -> str:
@@ -35,20 +51,31 @@ def stem(site: str) -> str:
 
 
 def work_of(program: Program, activity: Activity) -> Work:
-    """Count the multiply-accumulates that a run has done."""
+    """Count the multiply-accumulates that a run has done.
+
+    A consumer may take a part of a site, as a tile does: what its routes bring if nothing is zero.
+    """
     tokens = activity.token_ops.shape[0]
-    sparse = sparse_if_dense = dense = 0
+    done, brought = dict.fromkeys((SYNAPTIC, MATRICES, HEAD), 0), _channels(program)
+    if_dense = 0
     for item, consumer in enumerate(program.consumers):
         if not consumer.kernel:
             continue
-        site = program.sites[consumer.site]
-        done = int(activity.item_events_in[item]) * consumer.neurons
-        if site.kind == "events":
-            sparse += done
-            sparse_if_dense += site.width * tokens * consumer.neurons
-        else:
-            dense += done
-    return Work(sparse, sparse_if_dense, dense)
+        kind = weighted_kind(program, item)
+        done[kind] += int(activity.item_events_in[item]) * consumer.neurons
+        if kind == SYNAPTIC:
+            if_dense += brought[item] * tokens * consumer.neurons
+    return Work(done[SYNAPTIC], if_dense, done[MATRICES], done[HEAD])
+
+
+def _channels(program: Program) -> list[int]:
+    """For every consumer, the channels of its site that routes bring it."""
+    routes, _, takers = program.deliveries
+    widths = np.array([route.high - route.low for route in program.routes], np.int64)
+    found = np.zeros(len(program.consumers), np.int64)
+    np.add.at(found, takers[takers >= 0], widths[routes[takers >= 0]])
+    channels: list[int] = found.tolist()
+    return channels
 
 
 def events_sent(program: Program, stream: EventStream) -> tuple[int, ...]:
@@ -60,16 +87,25 @@ def events_sent(program: Program, stream: EventStream) -> tuple[int, ...]:
     return tuple(sent)
 
 
-def site_sparsity(site: Site, sent: int, tokens: int) -> float:
-    """Share of a site's values that were not sent."""
-    return 1 - sent / (site.width * tokens) if site.width else 0.0
+def values_to_send(program: Program) -> tuple[int, ...]:
+    """For every site, the values of a token on its routes: its width, or more if sent twice."""
+    values = [0] * len(program.sites)
+    for route in program.routes:
+        if route.acknowledges == NO_ROUTE:
+            values[route.site] += route.high - route.low
+    return tuple(values)
+
+
+def site_sparsity(values: int, sent: int, tokens: int) -> float:
+    """Share of a site's `values` a token that were not sent."""
+    return 1 - sent / (values * tokens) if values else 0.0
 
 
 def sparsity_by_stem(program: Program, stream: EventStream) -> dict[str, float]:
     """Share of zeros of each sparse site, the mean over layers, in the program's order."""
     shares: dict[str, list[float]] = {}
-    for site, sent in zip(program.sites, events_sent(program, stream), strict=True):
+    values, events = values_to_send(program), events_sent(program, stream)
+    for site, of, sent in zip(program.sites, values, events, strict=True):
         if site.kind == "events":
-            zeros = site_sparsity(site, sent, stream.tokens)
-            shares.setdefault(stem(site.name), []).append(zeros)
-    return {name: sum(values) / len(values) for name, values in shares.items()}
+            shares.setdefault(stem(site.name), []).append(site_sparsity(of, sent, stream.tokens))
+    return {name: sum(found) / len(found) for name, found in shares.items()}

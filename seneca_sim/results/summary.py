@@ -198,8 +198,8 @@ def _sparsity(result: RunResult, tokens: int) -> dict[str, Any]:
     return {
         "sparsity": work.sparsity,
         "sparsity_by_site": sparsity_by_stem(result.program, result.stream),
-        "macs_per_token": work.sparse / tokens,
-        "macs_per_token_with_head": (work.sparse + work.dense) / tokens,
+        "macs_per_token": work.blocks / tokens,
+        "macs_per_token_with_head": (work.blocks + work.head) / tokens,
     }
 
 

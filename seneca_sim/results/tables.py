@@ -14,7 +14,7 @@ from seneca_sim.chip.mesh import HOST, LOCAL, crosses_boundary, links, neighbour
 from seneca_sim.results.detail import bounds_table, breakdown_table, phases_table
 from seneca_sim.results.packets import packets_frame
 from seneca_sim.results.run import RunResult
-from seneca_sim.results.sparsity import events_sent, site_sparsity
+from seneca_sim.results.sparsity import events_sent, site_sparsity, values_to_send
 from seneca_sim.results.terms import apportion
 from seneca_sim.results.tokens import used_cores
 
@@ -114,7 +114,7 @@ def layers_table(result: RunResult) -> pd.DataFrame:
 
 def _site_rows(result: RunResult, energy: Mapping[int, int]) -> Iterable[tuple[Any, ...]]:
     program, activity = result.program, result.activity
-    sent = events_sent(program, result.stream)
+    values, sent = values_to_send(program), events_sent(program, result.stream)
     items = _grouped(enumerate(program.consumers), lambda c: c.site)
     for index, site in enumerate(program.sites):
         here = items.get(index, [])
@@ -131,7 +131,7 @@ def _site_rows(result: RunResult, energy: Mapping[int, int]) -> Iterable[tuple[A
             len(here),
             sum(events),
             0,
-            site_sparsity(site, sent[index], result.stream.tokens) if sparse else 0.0,
+            site_sparsity(values[index], sent[index], result.stream.tokens) if sparse else 0.0,
             sum(work) if work else None,
             sum(int(activity.item_npe_cycles[i]) for i in here),
             pj(sum(energy.get(i, 0) for i in here)),

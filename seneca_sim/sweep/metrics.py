@@ -39,11 +39,19 @@ METRICS: Final = {
 BEYOND_ID: Final = frozenset({ACCURACY, "core_mm2", "used_mm2", "chip_mm2"})
 """Metrics that a run id does not settle: it knows events, but neither weights and the text they
 were measured on, nor the area table. A point's key knows both."""
+TEXTS: Final = ("bottleneck",)
+"""Metrics that are words."""
+TABLES: Final = (
+    "energy_by_class_fj", "energy_by_op_fj", "npe_cycles_by_kind", "sparsity_by_site",
+    "energy_by_kind_fj", "energy_by_layer_fj", "energy_by_mark_fj",
+)  # fmt: skip
+"""Metrics that are several numbers by name; those of the last five differ from model to model."""
 
 
 def known_metrics(*, accuracy: bool) -> dict[str, Any]:
-    """Nested names of all metrics, as expressions see them; the values mean nothing."""
+    """Nested names of all metrics, as expressions see them; values say only if one is a number."""
     flat: dict[str, Any] = dict.fromkeys((*METRICS, *DEEP), 0)
+    flat |= {name: {} for name in TABLES} | dict.fromkeys(TEXTS, "")
     flat |= {f"energy_by_class_fj.{name}": 0 for name in CLASSES}
     flat |= {f"energy_by_op_fj.{name}": 0 for name in OPS}
     flat |= {f"energy_by_kind_fj.{name}": 0 for name in KINDS if name.isidentifier()}

@@ -242,11 +242,14 @@ def check_metrics(study: Study, known: Mapping[str, Any]) -> None:
         names[name] = 0
     for expression in study.constraints:
         _collect(problems, expression, names)
-    wanted = [(scalar.text, scalar.where) for scalar in study.report]
-    wanted += list(study.pareto_places.items())
-    for text, where in wanted:
+    for scalar in study.report:
         try:
-            Expression(text, where).check_names(names)
+            Expression(scalar.text, scalar.where).check_names(names)
+        except InputError as error:
+            problems.append(str(error))
+    for name, where in study.pareto_places.items():
+        try:
+            _check_objective(Expression(name, where), names)
         except InputError as error:
             problems.append(str(error))
     if problems:
@@ -256,8 +259,33 @@ def check_metrics(study: Study, known: Mapping[str, Any]) -> None:
 def _collect(problems: list[str], expression: Expression, names: Mapping[str, Any]) -> None:
     try:
         expression.check_names(names)
+        for name in expression.names:
+            _check_one(name, expression.where, names)
     except InputError as error:
         problems.append(str(error))
+
+
+def _check_objective(wanted: Expression, names: Mapping[str, Any]) -> None:
+    """An objective is the name of one number."""
+    wanted.check_names(names)
+    if wanted.names != (wanted.text,):
+        raise InputError(
+            f"{wanted.where}: objective {wanted.text!r} is an expression; give it a name under "
+            "derived, and name that"
+        )
+    if isinstance(_check_one(wanted.text, wanted.where, names), str):
+        raise InputError(f"{wanted.where}: objective {wanted.text} is a word, expected a number")
+
+
+def _check_one(name: str, where: str, names: Mapping[str, Any]) -> Any:
+    """The value that stands for a known name; it must not be a table."""
+    value: Any = names
+    for part in name.split("."):
+        value = value[part]
+    if isinstance(value, Mapping):
+        entry = next(iter(value), "NAME")
+        raise InputError(f"{where}: {name} is a table; name an entry, as in {name}.{entry}")
+    return value
 
 
 def deep_of(study: Study) -> tuple[str, ...]:

@@ -220,3 +220,25 @@ def test_a_damaged_summary(call: Call, tmp_path: Path) -> None:
     for damage in ('"variants": []', '"variants": [1]'):
         (tmp_path / "r" / "summary.json").write_text(f'{{"schema": "seneca-summary/1", {damage}}}')
         _refused(call, tmp_path, "report", "r", words=("summary.json", "damaged"))
+
+
+@pytest.mark.parametrize("command", [["record"], ["synth", "rwkv4-169m"]])
+def test_a_trace_that_cannot_be_written_is_refused_before_anything_runs(
+    call: Call, tmp_path: Path, command: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def never(*_: object, **__: object) -> None:
+        raise AssertionError("something ran")
+
+    monkeypatch.setattr("workloads.job.load.load", never)
+    monkeypatch.setattr("workloads.job.drawn.draw_variant", never)
+    there, gone = tmp_path / "there", tmp_path / "gone" / "x.trace"
+    there.mkdir()
+    for place, words in ((there, ("is a folder",)), (gone, ("does not exist",))):
+        _refused(call, tmp_path, "trace", *command, "-o", place, words=(str(place), *words))
+
+
+def test_a_matrix_in_too_many_tiles_is_one_short_line(call: Call, tmp_path: Path) -> None:
+    done = call("compile", "rwkv4-169m", "--set", "mapping.tiles.att.key=1000", "--json")
+    assert done.code == 2
+    assert "768 columns of blocks.0.att.key cannot be cut into 1,000 tiles" in done.err
+    assert len(done.err) < 200

@@ -23,6 +23,7 @@ from workloads.compiler.choose import STRATEGIES
 from workloads.compiler.mapping_file import read_mapping
 from workloads.compiler.placement import NAMES
 from workloads.zoo import load_shape
+from workloads.zoo.densities import expected_macs, expected_ratio
 
 TEXT = (Path(__file__).parents[2] / "docs" / "compiler.md").read_text(encoding="utf-8")
 SIZES = {"169M": (12, 768), "430M": (24, 1024), "3B": (32, 2560), "14B": (40, 5120)}
@@ -50,6 +51,31 @@ def test_core_counts_of_rwkv7(name: str) -> None:
             rwkv7_graph(name, sizes, head="out"), Chip("c"), MapSettings(bits=bits)
         )
         assert f"{cores:,}" == told
+
+
+@pytest.mark.parametrize("name", ["rwkv7-0.1b", "rwkv7-0.4b", "rwkv7-1.5b", "rwkv7-2.9b"])
+def test_mac_ratios_are_those_of_the_densities(name: str) -> None:
+    """Of drawn events, so not to the last digit; dense block matrices are counted."""
+    row = re.search(rf"^\| {re.escape(name)} \| .* µ?m?J .* \| ([\d.]+) \|$", TEXT, re.M)
+    assert row
+    assert float(row[1]) == pytest.approx(_ratio(name), abs=0.01)
+
+
+def test_macs_of_opt_are_those_of_the_densities() -> None:
+    ratio, card = _ratio("opt-2.7b"), load_shape("opt-2.7b")
+    macs = [expected_macs(card.shape, card.densities(v)) for v in ("natural", "sparsified")]
+    dense, natural, sparse = (f"{n / 1e9:.2f}" for n in (card.block_macs, *macs))
+    assert f"(surviving MACs {ratio:.2f}x)" in TEXT
+    wanted = f"{dense} / {dense} G    {natural} / {natural} G    {sparse} / {sparse} G"
+    assert re.search(rf"^MACs a token, blocks / all +{re.escape(wanted)}", TEXT, re.M)
+    skipped = [100 * (1 - n / card.block_macs) for n in macs]
+    assert re.search(rf"^sparsity, weighted by MACs +0.0 % +{skipped[0]:.1f} % +", TEXT, re.M)
+    assert f" {skipped[1]:.1f} %\nbits per byte" in TEXT
+
+
+def _ratio(name: str) -> float:
+    card = load_shape(name)
+    return expected_ratio(card.shape, card.densities("natural"), card.densities("sparsified"))
 
 
 def test_every_setting_has_a_row() -> None:

@@ -184,10 +184,6 @@ def test_layers_in_passes() -> None:
         x = np.array([v[name] for v in vectors])
         held = sum(r.bits for r in each.program.regions if r.name.startswith("weight:"))
         assert held < each.load_bits < 1.2 * held
-        assert each.load_counts(chip) == {
-            "mem.hbm_bit": each.load_bits,
-            "dm.write_word": each.load_bits // 16,
-        }
         # One channel for 16 cores of 32 bits a cycle: all bits one after another, then 135 ns.
         assert each.load_cycles == -(-each.load_bits // 32) + 68
     whole = lower(graph, make_chip(12, 12))

@@ -1,9 +1,11 @@
 """The pieces of the compiled engine against independent truth: trees, heap, cache, effort."""
 
+import ast
 import heapq
 import json
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from random import Random
 
@@ -141,6 +143,46 @@ def test_the_cache_sees_every_source() -> None:
     folder = Path(cache.__file__).parent
     compiled_here = {p.name for p in folder.glob("*.py") if "cache import" in p.read_text()}
     assert compiled_here <= {p.name for p in cache.sources()}
+
+
+NO_CONSTANTS = {
+    "seneca_sim.chip": {"Chip"},
+    "seneca_sim.chip.spec": {"Chip"},
+    "seneca_sim.compile_cache": {"Compiler", "config"},
+    "seneca_sim.errors": {"InputError"},
+    "seneca_sim.program": {"Program"},
+}
+"""Names that compiled functions may see without their file being hashed: types, and the compiler
+itself, whose cache does not depend on them."""
+
+
+def test_every_constant_in_compiled_code_is_hashed() -> None:
+    """A name that a hashed file takes from elsewhere in the project is of a hashed file, too."""
+    files = {path.resolve() for path in cache.sources()}
+    seen = 0
+    for path in files:
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
+            assert not isinstance(node, ast.Import) or "seneca_sim" not in ast.unparse(node)
+            for name in names:
+                assert isinstance(node, ast.ImportFrom)
+                assert node.level == 0
+                if not (node.module or "").startswith("seneca_sim"):
+                    continue
+                seen += 1
+                module = f"{node.module}.{name}"
+                spec = find_spec(module) if _is_package(node.module) else None
+                spec = spec or find_spec(str(node.module))
+                assert spec is not None
+                hashed = Path(str(spec.origin)).resolve() in files
+                known = NO_CONSTANTS.get(str(node.module), set())
+                assert hashed or name in known, f"{path.name} takes {name} from {node.module}"
+    assert seen > 30
+
+
+def _is_package(module: str | None) -> bool:
+    spec = find_spec(str(module))
+    return spec is not None and spec.submodule_search_locations is not None
 
 
 def test_the_first_result_is_soon_there() -> None:

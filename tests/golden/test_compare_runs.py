@@ -109,6 +109,8 @@ def test_another_trace_and_variants_of_one_side(before: Call) -> None:
     ("file", "text", "message"),
     [
         ("resolved.yaml", "a: [", "not YAML; the folder is damaged"),
+        pytest.param("resolved.yaml", "[" * 100_000, "not YAML; the folder is damaged", id="deep"),
+        ("resolved.yaml", "schema: seneca-run/1", "do not say what went in ('mapping')"),
         ("resolved.yaml", "schema: x", "expected schema seneca-run/1"),
         ("natural/tokens.csv", "token\n0\n", "tables are damaged"),
         ("natural/energy.csv", "op,component,count\na,b,many\n", "tables are damaged"),

@@ -212,6 +212,14 @@ def test_a_run_that_does_not_work_any_more_is_told(call: Call) -> None:
     assert done.out.startswith(f"ERROR   {SMALL}: ")
 
 
+def test_a_folder_is_no_golden_to_be(call: Call, tmp_path: Path) -> None:
+    """`-o goldens` names the folder that is there, not goldens.json beside it."""
+    done = call(*RECORD[:-1], "goldens")
+    assert (done.code, done.out) == (2, "")
+    assert "goldens: is a folder; name a file in it, as in goldens/NAME.json" in done.err
+    assert not (tmp_path / "goldens.json").exists()
+
+
 def test_what_record_refuses(call: Call) -> None:
     recorded(call)
     cases = {

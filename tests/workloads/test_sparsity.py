@@ -17,7 +17,7 @@ from workloads import zoo
 from workloads.models import SITES, Rwkv4, Rwkv4Shape, load_model, site_names
 from workloads.models.sited import sited
 from workloads.sparsity.batches import as_tokens, batches, text_hash
-from workloads.sparsity.calibrate import calibrated_thresholds, token_quantiles
+from workloads.sparsity.calibrate import batch_quantiles, mean_over_batches, token_quantiles
 from workloads.sparsity.evaluate import bits_per_byte, evaluate
 from workloads.sparsity.stats import ZeroCount, ZeroCounter, mean_by_kind, weighted_sparsity
 from workloads.sparsity.thresholds import apply_threshold, check_thresholds, threshold_tap
@@ -45,17 +45,17 @@ def test_a_threshold_is_a_mean_over_tokens_then_batches() -> None:
     """Quantile 0.5 of tokens: 2 and 4, then 12. Means: 3 and 12, then 7.5."""
     one = torch.tensor([[[-1.0, 2.0, 3.0], [0.0, 4.0, -5.0]]])
     two = torch.tensor([[[12.0, -12.0, 12.0]]])
-    assert calibrated_thresholds([one, two], [0.5]) == [7.5]
+    assert mean_over_batches([batch_quantiles(x, [0.5], "x") for x in (one, two)], "x") == [7.5]
     # Between order statistics: half-way from 1 to 2 is at quantile 0.25.
-    assert calibrated_thresholds([one[:, :1]], [0.75]) == [1.5]
+    assert batch_quantiles(one[:, :1], [0.75], "x").tolist() == [1.5]
 
 
 def test_broken_activations_are_named() -> None:
     bad = torch.tensor([[1.0, math.nan]])
     with pytest.raises(InputError, match=r"^blocks\.0\.att\.key: NaN or infinity among the act"):
-        calibrated_thresholds([bad], [0.5], "blocks.0.att.key")
-    with pytest.raises(InputError, match=r"^activations: no activations"):
-        calibrated_thresholds([], [0.5])
+        batch_quantiles(bad, [0.5], "blocks.0.att.key")
+    with pytest.raises(InputError, match=r"^blocks\.0\.att\.key: no activations"):
+        mean_over_batches([], "blocks.0.att.key")
 
 
 def test_unknown_sites_and_senseless_thresholds(small_shape: Rwkv4Shape) -> None:

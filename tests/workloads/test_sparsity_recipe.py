@@ -132,3 +132,10 @@ def test_recipes_need_no_torch() -> None:
 def test_recipes_are_frozen() -> None:
     with pytest.raises(dataclasses.FrozenInstanceError):
         RECIPE.window = 3  # type: ignore[misc]
+
+
+def test_a_recipe_nested_too_deeply_is_one_line(tmp_path: Path) -> None:
+    file = tmp_path / "r.yaml"
+    file.write_text("[" * 100_000)
+    with pytest.raises(InputError, match=r"r\.yaml: is nested too deeply$"):
+        read_recipe(file)

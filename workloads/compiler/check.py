@@ -152,15 +152,6 @@ def run_tokens(
     return run_values(program, image, {"emb": rows}, thresholds=thresholds)
 
 
-def bits_per_token(logits: Floats, tokens: Sequence[int]) -> float:
-    """Mean code length of tokens[1:] under the logits [tokens, vocabulary] after each before it."""
-    wide = logits[: len(tokens) - 1].astype(np.float64)
-    top = wide.max(axis=1)
-    total = top + np.log(np.exp(wide - top[:, None]).sum(axis=1))
-    chosen = wide[np.arange(len(wide)), np.asarray(tokens)[1:]]
-    return float((total - chosen).mean() / np.log(2))
-
-
 def load_image(
     program: Program,
     trace: ActivationTrace | Sequence[ActivationTrace],

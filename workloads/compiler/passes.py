@@ -40,11 +40,6 @@ class Pass:
     load_bits: int
     load_cycles: int
 
-    def load_counts(self, chip: Chip) -> dict[str, int]:
-        """Ops of one loading: bits of the memory, and words written to data memory."""
-        kind = chip.memory.kind.replace("-", "_")
-        return {f"mem.{kind}_bit": self.load_bits, "dm.write_word": self.load_bits // 16}
-
 
 def in_passes(
     graph: LayerGraph, chip: Chip, settings: MapSettings, count: int = 0, *, ahead: bool = False

@@ -132,6 +132,11 @@ def tiled(layer: Layer, tilings: Mapping[str, Tiling]) -> Layer:
 
 def _cut(layer: Layer, matrix: Matrix, tiling: Tiling) -> Layer:
     columns, bounds = matrix.columns, (tiling.home, *tiling.bounds)
+    if len(set(bounds[1:])) != len(bounds) - 1:
+        raise InputError(
+            f"mapping: {columns - tiling.home:,} columns of {matrix.site} cannot be cut into "
+            f"{tiling.tiles:,} tiles; take fewer"
+        )
     if bounds[0] != bounds[1] or bounds[-1] != columns or sorted(set(bounds[1:])) != [*bounds[1:]]:
         raise InputError(
             f"mapping: tiles of {matrix.site} begin at {tiling.bounds} after {tiling.home} columns "

@@ -46,11 +46,6 @@ def flits(chip: Chip, events: Floats) -> Floats:
     return np.asarray(packets * chip.noc.header_flits + events * chip.noc.event_flits, np.float64)
 
 
-def stream_flits(chip: Chip, stream: EventStream) -> Floats:
-    """Flits of every route for a token, from the counts of each token."""
-    return np.asarray(flits(chip, stream.counts.astype(np.float64)).mean(axis=1), np.float64)
-
-
 @dataclass(frozen=True)
 class Trees:
     """Where packets go: source and destinations of every route, as coordinates of routers.

@@ -11,7 +11,7 @@ from pathlib import Path
 import platformdirs
 
 from seneca_sim.errors import InputError
-from seneca_sim.files import write_text
+from seneca_sim.files import parse_json, write_text
 from workloads.models import content_hash
 from workloads.models.load import Loaded
 from workloads.sparsity.evaluate import bits_per_byte
@@ -64,7 +64,7 @@ def _key(model: Loaded, text: bytes, thresholds: Mapping[str, float]) -> str:
 
 def _read(place: Path) -> float | None:
     try:
-        found = json.loads(place.read_text(encoding="utf-8"))["bits_per_byte"]
+        found = parse_json(place.read_text(encoding="utf-8"))["bits_per_byte"]
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return found if isinstance(found, float) and found > 0 else None

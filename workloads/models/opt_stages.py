@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
+from workloads.families import Shape, family_of
 from workloads.models.opt import OPT_SITES, Opt
 from workloads.models.readers import content_hash
 from workloads.models.sites import Carry, Site, Tap, no_tap
@@ -17,15 +18,17 @@ class OptSites:
 
     def __init__(self, model: Opt) -> None:
         self.model = model
-        shape, d, f = model.shape, model.shape.width, model.shape.ffn
-        sizes = dict(zip(OPT_SITES, (3 * d * d, d * f, d * f), strict=True))
+        shape, family = model.shape, family_of("opt")
+        sizes = Shape(
+            "opt", shape.layers, shape.width, shape.ffn, shape.vocab, shape.heads, shape.positions
+        )
         self.vocab, self.stages = shape.vocab, shape.layers
         self.positions: int | None = shape.positions
-        self.block_macs = shape.layers * (4 * d * d + 2 * d * f)
+        self.block_macs = family.block_macs(sizes)
         self.sites = tuple(
-            Site(f"layers.{n}.{kind}", kind, n, n, size)
+            Site(family.full_name(n, kind), kind, n, n, family.site_macs(sizes, n, kind))
             for n in range(shape.layers)
-            for kind, size in sizes.items()
+            for kind in OPT_SITES
         )
 
     def fingerprint(self) -> str:

@@ -5,7 +5,6 @@ Whatever the kind of file, the result is one mapping with BlinkDL's names and ve
 """
 
 import hashlib
-import json
 import pickle
 import warnings
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from seneca_sim.errors import InputError
+from seneca_sim.files import parse_json
 from workloads.models.layout import blinkdl_name, check_weights, infer_shape
 from workloads.models.rwkv4 import LN_EPS, Rwkv4
 
@@ -196,7 +196,7 @@ def _read_shards(index: Path) -> dict[str, Tensor]:
 
 def _json(path: Path) -> dict[str, Any]:
     try:
-        loaded = json.loads(path.read_text(encoding="utf-8"))
+        loaded = parse_json(path.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
         raise InputError(f"{path}: not JSON ({_line(error)})") from error
     if not isinstance(loaded, dict):

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import linear
 
+from workloads.families import Shape, family_of
 from workloads.models.readers import content_hash
 from workloads.models.rwkv4 import SITES, LayerState, Rwkv4, mix, shift, wkv_loop
 from workloads.models.sites import Carry, Site, Tap, no_tap, tiles
@@ -27,7 +28,7 @@ class Rwkv4Sites:
         self.vocab = model.shape.vocab
         self.stages = len(SITES) * model.shape.layers
         self.sites = rwkv4_sites(model)
-        self.block_macs = sum(site.macs for site in self.sites)
+        self.block_macs = family_of("rwkv4").block_macs(family_shape(model))
         zero = model.zero_state()
         self._zero = [zero.layer(n) for n in range(model.shape.layers)]
 
@@ -61,17 +62,22 @@ class Rwkv4Sites:
         return LayerState(*(part.expand(batch, -1) for part in self._zero[n]))
 
 
+def family_shape(model: Rwkv4) -> Shape:
+    """The dimensions in the words of all families."""
+    shape = model.shape
+    return Shape("rwkv4", shape.layers, shape.width, shape.ffn, shape.vocab)
+
+
 def rwkv4_sites(model: Rwkv4) -> tuple[Site, ...]:
     """The sites of a model in the order of the search; with F = 4 D they weigh 1 or 4 of 13."""
-    shape = model.shape
-    wide = {"ffn.key", "ffn.val"}
+    shape, family = family_shape(model), family_of("rwkv4")
     return tuple(
         Site(
             name=f"blocks.{n}.{kind}",
             kind=kind,
             block=n,
             stage=len(SITES) * n + i,
-            macs=shape.width * (shape.ffn if kind in wide else shape.width),
+            macs=family.site_macs(shape, n, kind),
         )
         for n in range(shape.layers)
         for i, kind in enumerate(SITES)

@@ -1,7 +1,7 @@
 """From the share of values to keep to a threshold: the mean quantile over calibration tokens."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -27,22 +27,6 @@ def token_quantiles(x: Tensor, densities: Sequence[float]) -> Tensor:
     low = ordered[..., [math.floor(rank) for rank in ranks]]
     high = ordered[..., [math.ceil(rank) for rank in ranks]]
     return torch.lerp(low, high, torch.tensor([rank % 1 for rank in ranks], device=x.device))
-
-
-def calibrated_thresholds(
-    batches: Iterable[Tensor], densities: Sequence[float], where: str = "activations"
-) -> list[float]:
-    """One threshold per K: the quantiles' mean over the tokens of a batch, then over batches.
-
-    Args:
-        batches: activations of one site, (..., channels) each.
-        densities: the shares K to keep.
-        where: name of the site, for errors.
-
-    Raises:
-        InputError: no batch, or NaN or infinity among the activations.
-    """
-    return mean_over_batches([batch_quantiles(x, densities, where) for x in batches], where)
 
 
 def batch_quantiles(x: Tensor, densities: Sequence[float], where: str) -> Tensor:

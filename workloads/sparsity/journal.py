@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from seneca_sim.errors import InputError
+from seneca_sim.files import parse_json
 
 SCHEMA = "seneca-search-journal/1"
 
@@ -105,7 +106,7 @@ def _whole_lines(path: Path) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
     for raw in path.read_bytes().split(b"\n")[:-1]:
         try:
-            line = json.loads(raw)
+            line = parse_json(raw)
         except ValueError:
             break
         if not isinstance(line, dict) or (lines and not {"key", "value"} <= line.keys()):

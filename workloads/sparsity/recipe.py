@@ -167,6 +167,8 @@ def _load(text: str, where: str) -> dict[str, Any]:
         at = f":{mark.line + 1}:{mark.column + 1}" if mark else ""
         problem = getattr(error, "problem", None) or "not YAML"
         raise InputError(f"{where}{at}: {' '.join(str(problem).split())}") from error
+    except RecursionError:
+        raise InputError(f"{where}: is nested too deeply") from None
     if not isinstance(plain, dict):
         raise InputError(f"{where}: expected a mapping with schema: {SCHEMA}")
     return plain

@@ -60,6 +60,7 @@ def weighted_sparsity(counts: Mapping[str, ZeroCount], model: SitedModel) -> flo
 
     For RWKV-4 with F = 4 D a site weighs 1/13 of its block, ffn.key and ffn.val 4/13 (arXiv
     2501.16337). Matrices without a site count as dense. Gates count where they were counted.
+    MACs are those of `workloads.families`, as in `traces.count_macs` and in a run's summary.
     """
     skipped = sum(site.macs * counts[site.name].share for site in model.sites)
     skipped += sum(gate.macs * counts[gate.name].share for gate in model.gates

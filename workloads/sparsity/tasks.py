@@ -10,7 +10,6 @@ A query that begins with "Question:" is answered behind "Answer:". Two tasks shi
 held-out public-domain text by `workloads.sparsity.make_tasks`.
 """
 
-import json
 import lzma
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -19,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from seneca_sim.errors import InputError
+from seneca_sim.files import parse_json
 
 SHIPPED = ("continuation", "cloze")
 """Tasks that ship: four-way continuation of a passage, and its last word."""
@@ -97,7 +97,7 @@ def _items(lines: Iterable[str], where: str) -> Iterable[Item]:
     for number, line in enumerate(lines, 1):
         if line.strip():
             try:
-                yield _item(json.loads(line))
+                yield _item(parse_json(line))
             except (ValueError, KeyError, TypeError, IndexError) as error:
                 raise InputError(
                     f"{where}:{number}: is no item ({type(error).__name__}: {error}); expected "

@@ -17,7 +17,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from seneca_sim.errors import InputError
-from seneca_sim.files import sorted_header
+from seneca_sim.files import parse_json, sorted_header
 from workloads.traces import canonical
 from workloads.traces.checks import check_array
 from workloads.traces.sites import TraceShape, check_names, check_shape, site_widths
@@ -184,7 +184,7 @@ def _group(arrays: Arrays, kind: str) -> Arrays:
 
 def _json_object(header: Mapping[str, str], key: str) -> dict[str, Any]:
     try:
-        value = json.loads(header[key])
+        value = parse_json(header[key])
     except json.JSONDecodeError as error:
         raise InputError(f"metadata {key!r} is not JSON: {error.msg}") from error
     if not isinstance(value, dict):

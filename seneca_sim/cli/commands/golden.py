@@ -83,6 +83,8 @@ def record_(
         asked |= program_spec(program, events)
     else:
         asked["kind"] = _kind_of(asked)
+    if output.is_dir():
+        raise InputError(f"{output}: is a folder; name a file in it, as in {output / 'NAME.json'}")
     output = output if output.suffix else output.with_suffix(".json")
     golden = record_file(
         output, asked | {"variants": list(variants)}, name=name, live=live, engine=engine,

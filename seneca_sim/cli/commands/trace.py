@@ -40,6 +40,9 @@ def record_command(
 ) -> None:
     """Run WORKLOAD on text and write what goes into its matrices."""
     need_torch("recording a trace")
+    from seneca_sim.files import check_output
+
+    check_output(output)
     from seneca_sim.cli.settings import parse_settings
     from workloads.job.load import load
     from workloads.models import content_hash
@@ -82,10 +85,12 @@ def synth(
     output: Path,
 ) -> None:
     """Draw a trace for SHAPE (a zoo name or a shape file) from the densities of its sites."""
+    from seneca_sim.files import check_output
     from workloads import zoo
     from workloads.job.drawn import Drawing, draw_variant
     from workloads.traces import write_trace
 
+    check_output(output)
     card = zoo.load_shape(shape)
     how = Drawing(tokens, seed, token_correlation, hot_channels)
     trace = draw_variant(card, variant, how)

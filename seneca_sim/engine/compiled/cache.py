@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from seneca_sim.chip import mesh
 from seneca_sim.compile_cache import Compiler, config
 from seneca_sim.cost import timing
 from seneca_sim.engine import activity
@@ -20,9 +21,9 @@ COMPILED = (
 
 
 def sources() -> tuple[Path, ...]:
-    """The files that compiled code is made from."""
+    """The files that compiled code, and the constants in it, are made from."""
     folder = Path(__file__).parent
-    others = (Path(str(module.__file__)) for module in (timing, activity))
+    others = (Path(str(module.__file__)) for module in (mesh, timing, activity))
     return (*(folder / f"{name}.py" for name in COMPILED), *others)
 
 

@@ -48,7 +48,14 @@ def read_run(path: str | Path) -> Snapshot:
             labels, label_folders(labels), summary["variants"], strict=True
         )
     }
-    return Snapshot(str(path), _inputs(summary, resolved), numbers, resolved.get("asked", {}))
+    try:
+        inputs = _inputs(summary, resolved)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{folder}: {SUMMARY} and {RESOLVED} do not say what went in ({error}); the folder is "
+            "damaged, or of an older version: run again"
+        ) from None
+    return Snapshot(str(path), inputs, numbers, resolved.get("asked", {}))
 
 
 def _resolved(file: Path) -> dict[str, Any]:
@@ -56,7 +63,7 @@ def _resolved(file: Path) -> dict[str, Any]:
         data = YAML(typ="safe", pure=True).load(file.read_text(encoding="utf-8"))
     except OSError as error:
         raise InputError(f"{file}: cannot be read: {error.strerror}") from None
-    except (YAMLError, UnicodeDecodeError):
+    except (YAMLError, UnicodeDecodeError, RecursionError):
         raise InputError(f"{file}: not YAML; the folder is damaged, run again") from None
     if not isinstance(data, dict) or data.get("schema") != "seneca-run/1":
         raise InputError(f"{file}: expected schema seneca-run/1; the folder is damaged, run again")
@@ -91,6 +98,12 @@ def _numbers(folder: Path, variant: Mapping[str, Any]) -> Numbers:
         ]
     except (KeyError, ValueError, TypeError) as error:
         raise InputError(f"{folder}: tables are damaged ({error}); run again") from None
+    total = sum(term.energy_fj for term in terms.values())
+    if total != variant["energy_fj"]:
+        raise InputError(
+            f"{folder}: energy.csv adds up to {total:,} fJ, but {SUMMARY} says "
+            f"{variant['energy_fj']:,}; the folder is damaged, run again"
+        )
     start, done = tuple(a for a, _ in ends), tuple(b for _, b in ends)
     return Numbers(int(variant["cycles"]), start, done, terms)
 

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, NamedTuple
 
 from seneca_sim.errors import InternalError
+from seneca_sim.files import parse_json
 
 SCHEMA: Final = "seneca-store/1"
 OK: Final = "ok"
@@ -97,7 +98,7 @@ def entry_of(line: bytes) -> Entry | None:
 
 def body_of(line: bytes) -> dict[str, Any]:
     """The JSON of a line that has passed `entry_of`."""
-    body: dict[str, Any] = json.loads(line.split(b" ", 4)[4])
+    body: dict[str, Any] = parse_json(line.split(b" ", 4)[4])
     return body
 
 

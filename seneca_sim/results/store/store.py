@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO, Final
 
 from seneca_sim import __version__
 from seneca_sim.errors import InputError
-from seneca_sim.files import write_text
+from seneca_sim.files import parse_json, write_text
 from seneca_sim.results.store.locks import is_held
 from seneca_sim.results.store.record import (
     BROKEN,
@@ -284,7 +284,7 @@ def _make(folder: Path) -> None:
 def _check_marker(folder: Path) -> None:
     file = folder / MARKER
     try:
-        found = json.loads(file.read_text(encoding="utf-8"))
+        found = parse_json(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"{folder}: no store here: {MARKER} is missing") from None
     except OSError as error:
