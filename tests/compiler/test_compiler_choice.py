@@ -236,3 +236,14 @@ def test_a_layers_weights_come_through_as_many_channels_as_it_has_cores() -> Non
     assert done["interleaved"] < 0.6 * done["row-major"]
     chosen = mapped(graph_of("narrow"), chip, base)  # by default, too
     assert chosen.mapping.placement == "interleaved"
+
+
+def test_of_many_pairs_those_that_are_walked_give_what_all_would(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """RWKV-7 has nine groups that may share, so 36 pairs."""
+    sizes = {**SIZES, "layers": 2, "width": 64, "ffn": 256}
+    graph, chip = rwkv7_graph("r", sizes), make_chip(6, 6, **{"core.data_memory_bits": 1 << 18})
+    few = choose(graph, chip, MapSettings(goal="latency"))
+    monkeypatch.setattr(mixed, "PAIRS", 99)
+    assert few.cycles({}) <= 1.05 * choose(graph, chip, MapSettings(goal="latency")).cycles({})
