@@ -20,8 +20,10 @@ from workloads.compiler import (
     choose,
     compile_plan,
     event_stream,
+    mixed,
     opt_graph,
     rwkv4_graph,
+    rwkv7_graph,
     stack,
 )
 from workloads.compiler.choose import GROUPED
@@ -40,6 +42,10 @@ SHAPES = {
     "narrow": {"layers": 3, "width": 64, "ffn": 256, "vocab": 64},
     "wide": {"layers": 2, "width": 160, "ffn": 448, "vocab": 96},
 }
+RWKV7 = {
+    "layers": 2, "width": 64, "ffn": 256, "vocab": 40, "heads": 2, "rank_decay": 16,
+    "rank_rate": 16, "rank_value": 16, "rank_gate": 32,
+}  # fmt: skip
 OPT = {"layers": 2, "width": 32, "heads": 4, "ffn": 64, "vocab": 64, "positions": 16}
 PLACES = ("interleaved", "row-major")
 ROWS = ("output-split", "grouped", "mixed")
@@ -262,3 +268,13 @@ def test_tiles_of_a_site_that_matrices_share_are_refused() -> None:
     assert shared
     with pytest.raises(InputError, match="several matrices share it"):
         choose(graph, chip_of(81), MapSettings(strategy="grouped", tiles=dict.fromkeys(shared, 2)))
+
+
+def test_of_many_pairs_those_that_are_walked_give_what_all_would(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """RWKV-7 has nine groups that may share, so 36 pairs."""
+    graph, chip = rwkv7_graph("r", RWKV7), make_chip(8, 8)
+    few = choose(graph, chip, MapSettings(goal="latency"))
+    monkeypatch.setattr(mixed, "PAIRS", 99)
+    assert few.cycles({}) <= 1.05 * choose(graph, chip, MapSettings(goal="latency")).cycles({})

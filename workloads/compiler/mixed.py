@@ -21,6 +21,10 @@ AHEAD = 3
 """Steps of a cluster that a walk looks ahead, as one alone may gain nothing."""
 MANY = 4
 """Layers with more groups are tried in pairs and all together alone."""
+PAIRS = 6
+"""Of many pairs so many are walked, those that look best."""
+PLACES = 6
+"""Mappings without sharing in which pairs are looked at."""
 
 Cost = Callable[[Spent], float]
 
@@ -76,9 +80,16 @@ def front(groups: Groups, kind: int, densities: Densities) -> list[Point]:
     """The points that nothing beats in cores, cycles and energy, fewest cores first."""
     found: list[Point] = []
     before = groups.shared[kind], groups.counts[kind]
-    for shared in ways(groups, groups.first[kind]):
+    sets = list(ways(groups, groups.first[kind]))
+    found += walk(groups, kind, (), densities)
+    for shared in _promising(groups, kind, sets, found, densities):
         found += walk(groups, kind, shared, densities)
     groups.shared[kind], groups.counts[kind] = before
+    return unbeaten(found)
+
+
+def unbeaten(found: list[Point]) -> list[Point]:
+    """The points that nothing beats in cores, cycles and energy, fewest cores first."""
     kept: list[Point] = []
     for point in sorted(found, key=lambda p: p.spent):
         _, cycles, energy = point.spent
@@ -102,6 +113,41 @@ def ways(groups: Groups, layer: Layer) -> Iterator[tuple[str, ...]]:
             sites = [m.site for m in layer.matrices if m.group in some]
             if len(layer.normed & set(some)) <= 1 and len(set(sites)) == len(sites):
                 yield some
+
+
+def _promising(
+    groups: Groups, kind: int, sets: list[tuple[str, ...]], apart: list[Point], d: Densities
+) -> list[tuple[str, ...]]:
+    """Sets of groups but the empty one; of many pairs the few that save most cores for their time.
+
+    Pairs are looked at where all lie apart, from the fewest cores to the most that help, with both
+    groups on as many cores as the larger one has.
+    """
+    pairs, others = [s for s in sets if len(s) == 2], [s for s in sets if len(s) > 2]
+    if len(pairs) <= PAIRS:
+        return pairs + others
+    best = unbeaten(apart)
+    score: dict[tuple[str, ...], float] = {}
+    for place in best[:: max(1, len(best) // PLACES)]:
+        counts = dict(place.counts)
+        for pair in pairs:
+            count = _both(groups, groups.first[kind], pair, counts)
+            if count:
+                point = _point(groups, kind, pair, counts | dict.fromkeys(pair, count), d)
+                ratio = _product(point) / _product(place)
+                score[pair] = min(ratio, score.get(pair, ratio))
+    return sorted(score, key=lambda pair: score[pair])[:PAIRS] + others
+
+
+def _both(groups: Groups, layer: Layer, pair: tuple[str, ...], counts: Counts) -> int:
+    """The number of cores that hold two groups together, from the larger one's own on; else 0."""
+    low, high = max(counts[name] for name in pair), sum(counts[name] for name in pair)
+    most = min(high, *(groups.fit.units(layer, name) for name in pair))
+    return next((n for n in range(low, most + 1) if groups.fit.fits(layer, pair, n)), 0)
+
+
+def _product(point: Point) -> float:
+    return point.spent.cores * point.spent.cycles
 
 
 def walk(
