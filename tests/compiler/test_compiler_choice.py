@@ -270,6 +270,7 @@ def test_tiles_of_a_site_that_matrices_share_are_refused() -> None:
         choose(graph, chip_of(81), MapSettings(strategy="grouped", tiles=dict.fromkeys(shared, 2)))
 
 
+@pytest.mark.nightly
 def test_of_many_pairs_those_that_are_walked_give_what_all_would(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
