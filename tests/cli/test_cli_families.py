@@ -87,7 +87,7 @@ def events_of(model: Loaded, text: Path, threshold: float) -> dict[str, int]:
 
 
 def macs_of(family: str, model: Loaded, events: Mapping[str, int]) -> float:
-    """MACs a token at the sparse sites, by the numbers of the shape."""
+    """MACs a token in the blocks, by the numbers of the shape."""
     if family == "opt":
         rows = {"self_attn.qkv": 3 * OPT.width, "fc1": OPT.ffn, "fc2": OPT.width}
     else:
@@ -98,7 +98,11 @@ def macs_of(family: str, model: Loaded, events: Mapping[str, int]) -> float:
         kind = name.split(".", 2)[-1]
         mixed = 4 if kind == "att.val" and not name.startswith("blocks.0") else 0
         total += many * (rows[kind] + mixed) if kind in rows else 0
-    return total / TOKENS
+    if family == "opt":
+        dense = OPT.layers * OPT.width**2  # the output projections
+    else:  # the second factors of the low-rank maps
+        dense = RWKV7.width * (RWKV7.layers * (8 + 5 + 12) + (RWKV7.layers - 1) * 4)
+    return total / TOKENS + dense
 
 
 @families

@@ -118,11 +118,6 @@ def test_other_families_however_they_are_mapped(family: str, strategy: str) -> N
     check_way(family, trace(family), {"strategy": strategy})
 
 
-def test_a_site_that_is_sent_to_tiles_and_to_whole_matrices() -> None:
-    """One of OPT's three projections in tiles: some of its events travel twice."""
-    check_way("opt", trace("opt"), {"strategy": "grouped", "tiles": {"self_attn.qkv": 2}})
-
-
 def test_columns_by_events() -> None:
     found = trace("rwkv4")
     check_way("rwkv4", found, {**WAYS["tiles"], "activity": activity_of(found)})

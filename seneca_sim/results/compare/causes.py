@@ -84,12 +84,15 @@ def roots(changed: Iterable[Change]) -> list[Change]:
 
     The tool's version is named only if nothing else differs.
     """
-    able = [c for c in changed if c.section != "energy" and not _only_price(c)]
+    able = [c for c in changed if c.section != "energy" and not _no_count(c)]
     own = [c for c in able if c.section not in (*FOLLOWS, "tool")]
     return own or [c for c in able if c.section in FOLLOWS] or able
 
 
-def _only_price(change: Change) -> bool:
+def _no_count(change: Change) -> bool:
+    """Clock and supply are prices; how accuracy is measured has no part in a run."""
+    if change.section == "workload":
+        return change.path.startswith("evaluation_")
     return change.section == "chip" and change.path in ("clock_hz", "voltage_mv")
 
 
