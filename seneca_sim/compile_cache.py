@@ -36,7 +36,7 @@ _TAKEN: dict[tuple[str, str], CodeType] = {}
 """Module and qualified name of each function that is compiled."""
 
 
-class KeyedFile(_IndexDataCacheFile):  # type: ignore[misc]
+class KeyedFile(_IndexDataCacheFile):  # type: ignore[misc]  # Numba ships no types
     """Index and data files of a function; a data file is named after its key."""
 
     def save(self, key: tuple[Any, ...], data: Any) -> None:
@@ -47,7 +47,7 @@ class KeyedFile(_IndexDataCacheFile):  # type: ignore[misc]
         self._save_index({**self._load_index(), key: name})
 
 
-class KeyedCache(_FunctionCache):  # type: ignore[misc]
+class KeyedCache(_FunctionCache):  # type: ignore[misc]  # nor here
     """Numba's cache of a function, with a `KeyedFile`."""
 
     def __init__(self, function: Callable[..., object]) -> None:

@@ -207,6 +207,11 @@ def main_table(summary: Mapping[str, Any]) -> list[list[str]]:
     def pairs(entry: str, unit: str) -> list[str]:
         return [pair(v[entry]["median"], v[entry]["p95"], unit) for v in variants]
 
+    accuracy = [
+        text,
+        *(f"{bits[v['label']]:.3f}" if v["label"] in bits else NONE for v in variants),
+        *(change(bits.get(c["label"]), bits.get(c["against"])) for c in gains),
+    ]
     return [
         ["", *(v["label"] for v in variants), *(f"vs {c['against']}" for c in gains)],
         row("token energy, median / p95", pairs("energy_per_token_j", "J"), "energy_gain"),
@@ -228,11 +233,7 @@ def main_table(summary: Mapping[str, Any]) -> list[list[str]]:
             "mac_ratio",
         ),
         row("sparsity, weighted by MACs", [f"{percent(v['sparsity'])} %" for v in variants]),
-        [
-            text,
-            *(f"{bits[v['label']]:.3f}" if v["label"] in bits else NONE for v in variants),
-            *(change(bits.get(c["label"]), bits.get(c["against"])) for c in gains),
-        ],
+        *([accuracy] if bits else []),
     ]
 
 

@@ -77,9 +77,8 @@ class Bottleneck:
         if self.unit != "hand-over" or self.together < WELL_USED:
             return ""
         return (
-            f"Tokens travel together: {_percent(self.together)} of their time another one is in "
-            "the same layer, and each waits for the other's work. Try core.window=1, which lets in "
-            "one at a time."
+            f"Tokens travel together: they share a layer {_percent(self.together)} of their time; "
+            "try core.window=1."
         )
 
     @property

@@ -30,11 +30,11 @@ def models() -> dict[str, Loaded]:
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory, models: dict[str, Loaded]) -> Path:
+def kept(tmp_path_factory: pytest.TempPathFactory, models: dict[str, Any]) -> Path:
     """Checkpoints, and a recipe for each."""
     folder = tmp_path_factory.mktemp("families")
     for family, model in models.items():
-        save(model, folder / f"{family}.safetensors")  # type: ignore[arg-type]
+        save(model, folder / f"{family}.safetensors")
         sites = {name: SiteChoice(0.4, 0.5) for name in model.site_names}
         mark = content_hash(model.weights)
         recipe = Recipe(mark, "by hand", "sequential", 1.01, (0.5,), "0", 2, 2, 1, 1, 0, 0, sites)

@@ -70,7 +70,7 @@ def test_macs_of_opt_are_those_of_the_densities() -> None:
     assert re.search(rf"^MACs a token, blocks / all +{re.escape(wanted)}", TEXT, re.M)
     skipped = [100 * (1 - n / card.block_macs) for n in macs]
     assert re.search(rf"^sparsity, weighted by MACs +0.0 % +{skipped[0]:.1f} % +", TEXT, re.M)
-    assert f" {skipped[1]:.1f} %\nbits per byte" in TEXT
+    assert f" {skipped[1]:.1f} %\nzeros by site" in TEXT
 
 
 def _ratio(name: str) -> float:

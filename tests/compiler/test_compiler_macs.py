@@ -1,6 +1,6 @@
 """Multiply-accumulates of a run, of a trace and of an evaluation: one definition, three counts."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -42,7 +42,11 @@ SHAPES = {
     "rwkv7": Shape("rwkv7", 3, 32, 64, 40, heads=2, rank_decay=8, rank_rate=5, rank_value=4,
                    rank_gate=12),
 }  # fmt: skip
-GRAPHS = {"rwkv4": rwkv4_graph, "opt": opt_graph, "rwkv7": rwkv7_graph}
+GRAPHS: dict[str, Callable[..., LayerGraph]] = {
+    "rwkv4": rwkv4_graph,
+    "opt": opt_graph,
+    "rwkv7": rwkv7_graph,
+}
 BIG = make_chip(12, 12)
 SMALL = make_chip(12, 12, data_memory_bits=200_000)
 WAYS: dict[str, dict[str, Any]] = {
@@ -64,14 +68,15 @@ TOKENS = 4
 def graph(family: str) -> LayerGraph:
     stated = {k: int(v) for k, v in SHAPES[family].stated().items() if k != "family"}
     more: dict[str, Any] = {"context": 16} if family == "opt" else {}
-    return GRAPHS[family](family, stated, **more)  # type: ignore[operator]
+    return GRAPHS[family](family, stated, **more)
 
 
 def trace(family: str, share: float = 0.4) -> ActivationTrace:
     """Every kind of site at a density of its own."""
     kinds = FAMILIES[family].kinds
     densities = {kind: min(1.0, share + 0.05 * n) for n, kind in enumerate(kinds)}
-    return synthesise(SHAPES[family].stated(), densities, tokens=TOKENS, seed=3)  # type: ignore[arg-type]
+    stated: Any = SHAPES[family].stated()
+    return synthesise(stated, densities, tokens=TOKENS, seed=3)
 
 
 def run(program: Program, stream: EventStream, chip: Any) -> Work:

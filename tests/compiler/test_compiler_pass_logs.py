@@ -29,7 +29,7 @@ from seneca_sim.program.passes import load_of, parts_of
 AT = {name: index for index, name in enumerate(SLICE_FIELDS)}
 P = {name: index for index, name in enumerate(PACKET_FIELDS)}
 BATCH = 2
-BOTH = {"log_packets": True, "log_slices": True}
+BOTH: dict[str, Any] = {"log_packets": True, "log_slices": True}
 
 
 def run(simulate: Any, *, ahead: bool = False, **options: Any) -> Activity:
@@ -74,7 +74,7 @@ def test_rows_are_those_of_each_pass_by_itself(ahead: bool) -> None:
         for part in parts_of(program):
             counts = stream.counts[route : route + len(part.routes), low : low + BATCH]
             events = EventStream(np.ascontiguousarray(counts))
-            one = reference.simulate(chip, part, events, mode="pipelined", **BOTH)  # type: ignore[arg-type]
+            one = reference.simulate(chip, part, events, mode="pipelined", **BOTH)
             _, start = next(starts)
             assert one.packets is not None
             assert one.slices is not None

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from random import Random
+from typing import Any
 
 import numpy as np
 import pytest
@@ -81,9 +82,10 @@ def test_leakage_is_shared_evenly_where_tokens_overlap() -> None:
     class Leak:
         component, op, energy_fj = "leakage", "leak.sram", 800
 
+    leak: Any = Leak()  # of a term, what is read
     for sequences, even in ((1, False), (2, True)):
         found, _case = rwkv(sequences)
-        tokens = tokens_of((Leak(),), found, one_by_one=sequences == 1)  # type: ignore[arg-type]
+        tokens = tokens_of((leak,), found, one_by_one=sequences == 1)
         assert sum(tokens.leakage_fj) == 800
         assert (set(tokens.leakage_fj) == {100}) is even
 

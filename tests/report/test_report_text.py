@@ -70,7 +70,7 @@ def test_the_report_made_later_is_the_same(tmp_path: Path, mode: str) -> None:
 @pytest.mark.parametrize("mode", ["generation", "pipelined"])
 def test_lines_fit_a_terminal(count: int, mode: str) -> None:
     lines = render_run(runs(mode)[-count:])
-    assert len(lines) <= 27
+    assert len(lines) <= 25
     assert max(map(len, lines)) <= 100
     assert not any("\x1b" in line or line != line.rstrip() for line in lines)
 

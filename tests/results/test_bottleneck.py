@@ -1,9 +1,12 @@
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
 from tiny_run import rwkv, tiny
 
+from seneca_sim.engine.activity import Activity
+from seneca_sim.results import RunResult
 from seneca_sim.results.bottleneck import Bottleneck
 from seneca_sim.results.spans import active_cycles
 from seneca_sim.results.together import share_together
@@ -69,22 +72,25 @@ def test_pipelined_run_is_one_stretch() -> None:
     assert np.array_equal(whole.link, run.activity.link_busy.max())
 
 
+def moved(run: RunResult, times: dict[str, Any]) -> Activity:
+    return replace(run.activity, **{name: np.array(cycles) for name, cycles in times.items()})
+
+
 def test_share_of_time_together_by_hand() -> None:
     """Two tokens, two layers: from 0 to 10 and 4 to 12 in the first, 10 to 20 and 12 to 26 then."""
     run = tiny()
     times = {"token_start": [0, 4], "token_done": [20, 26], "stage_done": [[10, 12], [20, 26]]}
-    activity = replace(run.activity, **{k: np.array(v) for k, v in times.items()})  # type: ignore[arg-type]
+    activity = moved(run, times)
     # Together: 4 to 10 in the first, 12 to 20 in the second; both tokens' time, 42 cycles in all.
     assert share_together(run.program, activity) == (2 * 6 + 2 * 8) / 42
     apart = {"token_start": [0, 10], "token_done": [20, 30], "stage_done": [[10, 20], [20, 30]]}
-    activity = replace(run.activity, **{k: np.array(v) for k, v in apart.items()})  # type: ignore[arg-type]
+    activity = moved(run, apart)
     assert share_together(run.program, activity) == 0
 
 
 def test_a_hint_where_tokens_travel_together() -> None:
     assert found("hand-over", together=0.934).hint == (
-        "Tokens travel together: 93 % of their time another one is in the same layer, and each "
-        "waits for the other's work. Try core.window=1, which lets in one at a time."
+        "Tokens travel together: they share a layer 93 % of their time; try core.window=1."
     )
     assert not found("hand-over", together=0.4).hint
     assert not found("npe", together=0.9).hint  # NPEs that are well used wait for no token

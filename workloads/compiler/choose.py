@@ -98,6 +98,11 @@ class MapSettings:
             raise InputError(f"mapping.batch is {self.batch}; expected at least 1")
         precision(self.bits)
 
+    @property
+    def together(self) -> bool:
+        """Whether all groups of a layer are to share its cores."""
+        return self.strategy == "output-split" or self.cores_per_layer > 0
+
     def options(self, chip: Chip) -> Options:
         """What the memory map depends on."""
         shared = self.weights == "shared"
@@ -123,8 +128,7 @@ def choose(graph: LayerGraph, chip: Chip, settings: MapSettings) -> Plan:
     options = settings.options(chip)
     ready = scaled(graph) if options.precision.scaled else graph
     search = _Search(graph, Fit(ready, options), settings)
-    together = settings.strategy == "output-split" or settings.cores_per_layer > 0
-    check_asked(graph, settings.cores, settings.tiles, together=together)
+    check_asked(graph, settings.cores, settings.tiles, together=settings.together)
     search.check_weights()
     plan = search.plan()
     if plan.cores > MAX_CORES:
@@ -168,7 +172,7 @@ class _Search:
     def plan(self) -> Plan:
         """As the settings say, or the best."""
         settings = self.settings
-        if settings.strategy == "output-split" or settings.cores_per_layer:
+        if settings.together:
             return self.together()
         if settings.strategy != "auto" or settings.cores or settings.tiles:
             return self.apart(settings.strategy if settings.strategy != "auto" else "grouped")

@@ -3,13 +3,31 @@
 Recording, rounding and compiling ask nothing else of a model, so none of them knows its family.
 """
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol, TypeVar
 
+import torch
 from torch import Tensor
 
 from workloads.families import Shape
 from workloads.models.sites import Tap
+
+S = TypeVar("S")
+
+
+def one_token(
+    sequence: Callable[[Tensor, S | None, Tap], tuple[Tensor, S]],
+    token: int,
+    state: S | None,
+    tap: Tap | None,
+) -> tuple[Tensor, S]:
+    """A token of one sequence by a forward of many: logits (V,) and the state after it."""
+
+    def flat(name: str, x: Tensor) -> Tensor:
+        return x if tap is None else tap(name, x[0, 0])[None, None]
+
+    logits, after = sequence(torch.tensor([[token]]), state, flat)
+    return logits[0, 0], after
 
 
 class Forward(Protocol):

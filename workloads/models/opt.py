@@ -19,6 +19,7 @@ from torch.nn.functional import layer_norm, linear, scaled_dot_product_attention
 
 from seneca_sim.errors import InputError
 from workloads.families import Shape
+from workloads.models.forward import one_token
 from workloads.models.sites import Tap, check_tokens, no_tap
 
 OPT_SITES = ("self_attn.qkv", "fc1", "fc2")
@@ -139,12 +140,7 @@ class Opt:
         Returns:
             logits (V,) and the state after the token.
         """
-
-        def flat(name: str, x: Tensor) -> Tensor:
-            return x if tap is None else tap(name, x[0, 0])[None, None]
-
-        logits, state = self.sequence(torch.tensor([[token]]), state, flat)
-        return logits[0, 0], state
+        return one_token(self.sequence, token, state, tap)
 
     @torch.no_grad()
     def sequence(

@@ -19,6 +19,7 @@ from torch import Tensor
 from torch.nn.functional import layer_norm, linear
 
 from workloads.families import Shape
+from workloads.models.forward import one_token
 from workloads.models.sites import Tap as Tap
 from workloads.models.sites import check_tokens, no_tap
 
@@ -146,12 +147,7 @@ class Rwkv4:
         Returns:
             logits (V,) and the state after the token.
         """
-
-        def flat(name: str, x: Tensor) -> Tensor:
-            return x if tap is None else tap(name, x[0, 0])[None, None]
-
-        logits, state = self.sequence(torch.tensor([[token]]), state, flat)
-        return logits[0, 0], state
+        return one_token(self.sequence, token, state, tap)
 
     @torch.no_grad()
     def sequence(

@@ -20,6 +20,7 @@ from torch.nn.functional import group_norm, layer_norm, linear, normalize
 
 from seneca_sim.errors import InputError
 from workloads.families import Shape
+from workloads.models.forward import one_token
 from workloads.models.readers import content_hash
 from workloads.models.rwkv4 import LN_EPS, shift
 from workloads.models.sites import Carry, Site, Tap, check_tokens, no_tap
@@ -166,12 +167,7 @@ class Rwkv7:
         Returns:
             logits (V,) and the state after the token.
         """
-
-        def flat(name: str, x: Tensor) -> Tensor:
-            return x if tap is None else tap(name, x[0, 0])[None, None]
-
-        logits, state = self.sequence(torch.tensor([[token]]), state, flat)
-        return logits[0, 0], state
+        return one_token(self.sequence, token, state, tap)
 
     @torch.no_grad()
     def sequence(
